@@ -1,0 +1,1 @@
+"""Credits: wallets, holds, transfers, prices, usage."""

@@ -1,0 +1,1 @@
+"""The project: settings, routing, server."""

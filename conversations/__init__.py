@@ -1,0 +1,1 @@
+"""Chats: the message tree, turns, sockets, pages."""

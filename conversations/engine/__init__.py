@@ -1,0 +1,1 @@
+"""Runs generations: the part of the chat that waits for the world."""

@@ -1,0 +1,1 @@
+"""Models, their deployments and keys, and every upstream call."""

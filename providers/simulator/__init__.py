@@ -1,0 +1,1 @@
+"""The simulated upstream: a test peer that speaks the four documented APIs over real HTTP."""
