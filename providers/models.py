@@ -1,4 +1,4 @@
-"""What can be asked (Model), where it is served (Deployment) and with whose key (UpstreamKey). No price, no person's rights."""
+"""What can be asked (Model), where it is served (Deployment), with whose key (UpstreamKey); no price, no rights."""
 
 from typing import ClassVar
 
