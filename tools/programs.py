@@ -66,7 +66,7 @@ def find(program: Program) -> str | None:
     """Path of the first command of the program that really runs; version managers leave shims that do not."""
     on_path = [path for command in program.commands if (path := shutil.which(command))]
     elsewhere = [path for place in program.places for path in sorted(glob(place), key=_version, reverse=True)]
-    return next((path for path in on_path + elsewhere if _runs(path)), None)
+    return next((path for path in on_path + elsewhere if runs(path)), None)
 
 
 def provide(programs: Iterable[Program]) -> dict[Program, str]:
@@ -87,7 +87,7 @@ def _version(path: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", path)]
 
 
-def _runs(path: str) -> bool:
+def runs(path: str) -> bool:
     try:
         return subprocess.run([path, "--version"], capture_output=True, timeout=30, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
