@@ -1,0 +1,72 @@
+"""001: Chat Completions with a thinking budget, as DeepSeek V3.1 is served."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from providers.dialects import answers, chat_completions, failures
+from providers.dialects.parameters import Parameter, parameters_of
+from providers.dialects.requests import canonical, read_body, read_thinking, write_body, write_thinking
+from providers.dialects.schema import ABSENT, MaxTokens, Message, Schema, Temperature, ThinkingOptions
+from providers.dialects.usage import four_counts
+from providers.errors import ChatsiteError
+from providers.types import ChatRequest, Event
+
+NAME = "thinking"
+TITLE = "Chat Completions with thinking"
+STREAMS = True
+PATH = "/v1/chat/completions"
+
+decode_answer = chat_completions.decode_answer
+decode_event = chat_completions.decode_event
+decode_end = chat_completions.decode_end
+decode_error = failures.decode_error
+encode_start = answers.opening
+
+
+class Request(Schema):
+    model: str = Field(description="ID of the model to use: deepseek-chat, deepseek-reasoner or deepseek-coder")
+    messages: list[Message] = Field(min_length=1, description="The messages of the conversation so far")
+    thinking: ThinkingOptions = Field(default=ABSENT, description="Whether and how long the model thinks first")
+    temperature: Temperature = Field(default=1, description="Sampling temperature between 0 and 2")
+    max_tokens: MaxTokens = Field(default=ABSENT, description="Maximum number of tokens to generate")
+    stream: bool = Field(default=False, description="Whether to stream back partial progress")
+
+
+def url(base_url: str, request: ChatRequest) -> str:
+    return base_url.rstrip("/") + PATH
+
+
+def headers(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def read_request(body: Mapping[str, Any]) -> ChatRequest:
+    given = read_body(Request, body)
+    return canonical(given, read_thinking(given))
+
+
+def write_request(request: ChatRequest, upstream_model: str) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    if thinking := write_thinking(request.thinking):
+        extra["thinking"] = thinking
+    if request.stream:
+        extra["stream_options"] = {"include_usage": True}
+    return write_body(Request, request, upstream_model, extra)
+
+
+def encode_answer(events: Sequence[Event], *, id: str, created: int, model: str) -> dict[str, Any]:
+    return answers.answer(events, id=id, created=created, model=model, counts=four_counts)
+
+
+def encode_event(event: Event, *, id: str, created: int, model: str) -> dict[str, Any] | None:
+    return answers.chunk(event, id=id, created=created, model=model, counts=four_counts)
+
+
+def encode_error(error: ChatsiteError, request_id: str) -> tuple[int, dict[str, Any]]:
+    return failures.encode_error(error, request_id)
+
+
+def parameters() -> list[Parameter]:
+    return parameters_of(Request)
