@@ -1,0 +1,1 @@
+"""The simulated upstream, asked over real HTTP."""
