@@ -1,0 +1,60 @@
+"""JSON, server-sent events and refusals as the documented services put them on the wire."""
+
+import json
+import re
+import secrets
+from decimal import Decimal
+from typing import Any
+
+# Floats would write a cost as 2.68e-05; the documents show 0.0000268. The mark cannot be guessed by a message's text.
+MARK = secrets.token_hex(8)
+MARKED = re.compile(f'"{MARK}:(-?[0-9.]+)"')
+
+KINDS = {
+    400: ("invalid_request_error", "invalid_request"),
+    401: ("authentication_error", "invalid_api_key"),
+    402: ("insufficient_quota", "insufficient_credits"),
+    404: ("not_found_error", "not_found"),
+    405: ("invalid_request_error", "method_not_allowed"),
+    406: ("insufficient_quota", "insufficient_credits"),
+    413: ("invalid_request_error", "payload_too_large"),
+    429: ("rate_limit_error", "rate_limit_exceeded"),
+}
+
+
+class Refused(Exception):
+    """The simulated service says no."""
+
+    def __init__(
+        self, status: int, message: str, *, param: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.param, self.headers = status, message, param, headers or {}
+
+    def body(self) -> bytes:
+        return error_body(self.status, self.message, self.param)
+
+
+def error_body(status: int, message: str, param: str | None = None) -> bytes:
+    kind, code = KINDS.get(status, ("server_error", "server_error"))
+    return to_json({"error": {"message": message, "type": kind, "param": param, "code": code}})
+
+
+def to_json(value: Any) -> bytes:
+    """Encode as the documents do: spaces after separators, decimals in plain notation, text as UTF-8."""
+    text = json.dumps(value, ensure_ascii=False, default=_marked)
+    return MARKED.sub(r"\1", text).encode("utf-8", "replace")
+
+
+def _marked(value: Any) -> str:
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{type(value).__name__} has no place in JSON")
+    return f"{MARK}:{value:f}"
+
+
+def event(data: bytes, newline: bytes = b"\n") -> bytes:
+    return b"data: " + data + newline + newline
+
+
+def comment(newline: bytes = b"\n") -> bytes:
+    return b": keep-alive" + newline + newline
