@@ -87,6 +87,7 @@ class Generation(models.Model):
     client_id = models.UUIDField()
     model = models.ForeignKey(Model, models.PROTECT, related_name="+")
     params = models.JSONField(default=dict)
+    route = models.JSONField(default=list)  # the admitted candidates, in order; no secret stands in it
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.QUEUED)
     process = models.ForeignKey("EngineProcess", models.SET_NULL, null=True, blank=True, related_name="generations")
     stop_requested_at = models.DateTimeField(null=True, blank=True)
@@ -98,6 +99,7 @@ class Generation(models.Model):
     created = models.DateTimeField(default=timezone.now)
     started = models.DateTimeField(null=True, blank=True)
     first_token = models.DateTimeField(null=True, blank=True)
+    thought_ms = models.PositiveIntegerField(null=True, blank=True)  # from the first reasoning to the first text
     finished = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -47,6 +47,28 @@ class Candidate:
     endpoint: Endpoint
     max_tokens: int
 
+    def as_json(self) -> dict[str, Any]:
+        """For a row: ids only."""
+        key = self.endpoint.key
+        return {
+            "deployment": str(self.endpoint.deployment.pk),
+            "key": key and str(key.pk),
+            "max_tokens": self.max_tokens,
+        }
+
+
+def candidates_from(route: list[dict[str, Any]]) -> list[Candidate]:
+    """The candidates of `Candidate.as_json`, in two queries; one whose deployment or key is gone by now is left out."""
+    deployments = Deployment.objects.select_related("model").in_bulk([row["deployment"] for row in route])
+    keys = UpstreamKey.objects.select_related("deployment").in_bulk([row["key"] for row in route if row["key"]])
+    found = []
+    for row in route:
+        deployment = deployments.get(UUID(row["deployment"]))
+        key = keys.get(UUID(row["key"])) if row["key"] else None
+        if deployment and (key or not row["key"]):
+            found.append(Candidate(Endpoint(deployment, key), row["max_tokens"]))
+    return found
+
 
 def endpoints_for(model: Model, user: User) -> list[Endpoint]:
     """Where `model` can be asked now for `user`, in order. Empty: nowhere."""

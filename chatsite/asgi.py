@@ -1,0 +1,43 @@
+"""The ASGI application, and what starts and stops with the process that serves it."""
+
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
+django.setup()
+
+from chatsite import alone, schedule  # noqa: E402
+from chatsite.routing import application  # noqa: E402
+from conversations import leases  # noqa: E402
+from conversations.engine.runner import Engine  # noqa: E402
+from conversations.engine.store import store  # noqa: E402
+from providers import threads, tokens  # noqa: E402
+from providers.client import get_client  # noqa: E402
+
+__all__ = ["application", "on_drain", "on_start", "on_stop"]
+
+ANSWERS_MAY_END_SECONDS = 5.0
+engine = Engine(store)
+
+
+async def on_start() -> None:
+    """Before the port listens: prove that no other process serves this database, end what it left, begin to work."""
+    await threads.in_thread(alone.claim)()
+    await threads.in_thread(leases.sweep)(alone=True)
+    await engine.start()
+    schedule.start()
+    threads.in_background(tokens.load)
+
+
+async def on_drain() -> None:
+    """The port is closed; open answers get a moment to end by themselves."""
+    await engine.drain(ANSWERS_MAY_END_SECONDS)
+
+
+async def on_stop() -> None:
+    await engine.stop()
+    await get_client().aclose()
+    schedule.stop()
+    alone.release()
+    threads.shutdown()

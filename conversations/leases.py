@@ -1,0 +1,47 @@
+"""Who is alive: one heartbeat row per process that runs generations, by the database's clock. And the sweep."""
+
+import os
+import socket
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
+
+from conversations.models import EngineProcess
+from conversations.turns import interrupt
+
+LEASE_SECONDS = 12
+BEAT_SECONDS = 2
+
+
+def register() -> UUID:
+    """A heartbeat row for this process."""
+    process = EngineProcess(name=f"{socket.gethostname()}:{os.getpid()}"[:120])
+    process.started = process.beat = Now()  # type: ignore[assignment]  # the database's clock, as an expression
+    process.save()
+    return process.pk
+
+
+def beat(process: UUID) -> None:
+    EngineProcess.objects.filter(pk=process).update(beat=Now())
+
+
+def leave(process: UUID) -> None:
+    EngineProcess.objects.filter(pk=process).delete()
+
+
+def sweep(*, alone: bool = False) -> int:
+    """End every generation that lost its process; returns how many. `alone`: no other process can be alive."""
+    if alone:
+        ended = interrupt(Q())
+        EngineProcess.objects.all().delete()
+        return ended
+    expired = Now() - timedelta(seconds=LEASE_SECONDS)
+    living = EngineProcess.objects.filter(beat__gte=expired)
+    # A queued turn waits for any living process, and for one lease even when there is none.
+    unclaimed = Q(process=None, created__lt=expired) & ~Q(Exists(living))
+    lost = Q(process__isnull=False) & ~Q(Exists(living.filter(pk=OuterRef("process"))))
+    ended = interrupt(unclaimed | lost)
+    EngineProcess.objects.filter(beat__lt=expired, generations=None).delete()
+    return ended

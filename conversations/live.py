@@ -1,0 +1,33 @@
+"""What a socket reads from rows before it listens, and when it lost a piece."""
+
+from uuid import UUID
+
+from accounts.models import User
+from conversations import events
+from conversations.models import Conversation, Generation
+
+
+def may_see(user: User, conversation: UUID) -> bool:
+    """Asked on every action: rights change while a socket lives."""
+    return Conversation.objects.visible_to(user).filter(pk=conversation, owner__is_active=True).exists()
+
+
+def watched(conversation: UUID) -> tuple[Conversation, list[UUID]]:
+    """The conversation and its unfinished generations, read after the socket has begun to listen."""
+    running = Generation.objects.filter(conversation=conversation, status__in=Generation.UNFINISHED)
+    return Conversation.objects.get(pk=conversation), list(running.order_by("created").values_list("pk", flat=True))
+
+
+def snapshot(user: User, generation_id: UUID) -> events.Frame | None:
+    """The answer as its row has it; None when this person may not see it."""
+    visible = Conversation.objects.visible_to(user)
+    generation = Generation.objects.select_related("answer").filter(pk=generation_id, conversation__in=visible).first()
+    if generation is None:
+        return None
+    return events.snapshot(
+        generation=generation.pk,
+        message=generation.answer_id,
+        status=generation.status,
+        reasoning=generation.answer.reasoning,
+        text=generation.answer.text,
+    )
