@@ -1,0 +1,1 @@
+"""The server on real sockets, each one in a process of its own."""
