@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from providers.dialects import thinking
+from providers.dialects import deepinfra, eigenai, openai, segmind, thinking
 from providers.dialects.chat_completions import StreamState
 from providers.dialects.parameters import Parameter, json_schema
 from providers.dialects.requests import drop_unsupported, unknown_fields
@@ -75,7 +75,11 @@ class Dialect(Protocol):
 
 
 DIALECTS: dict[str, Dialect] = {
+    "eigenai": eigenai,
     "thinking": thinking,
+    "segmind": segmind,
+    "deepinfra": deepinfra,
+    "openai": openai,
 }
 
 

@@ -54,7 +54,7 @@ def _refusal(schema: type[BaseModel], details: ErrorDetails) -> InvalidRequest:
     if kind == "extra_forbidden":
         known = ", ".join(_node_at(json_schema(schema), place[:-1]).get("properties", ()))
         return InvalidRequest(f"{param} is not known here; known are: {known}.", param=param)
-    expected = details["msg"] if kind == "only_text" else _expected(node, param)
+    expected = details["msg"] if kind == "expected" else _expected(node, param)
     return InvalidRequest(f"{param} must be {expected}; this is {_shown(details['input'])}.", param=param)
 
 

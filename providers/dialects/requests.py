@@ -72,7 +72,17 @@ def read_thinking(given: Mapping[str, Any]) -> Thinking:
 def write_thinking(thinking: Thinking) -> dict[str, Any]:
     kind = {None: None, True: "enabled", False: "disabled"}[thinking.enabled]
     options = {"type": kind, "budget_tokens": thinking.budget_tokens}
-    return {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
+    return {"thinking": given} if given else {}
+
+
+def with_usage(request: ChatRequest) -> dict[str, Any]:
+    """A stream tells its token counts only when asked."""
+    return {"stream_options": {"include_usage": True}} if request.stream else {}
+
+
+def with_user(request: ChatRequest) -> dict[str, Any]:
+    return {"user": request.user_hash} if request.user_hash else {}
 
 
 def write_body(

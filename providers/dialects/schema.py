@@ -16,7 +16,7 @@ def text_of_parts(value: Any) -> Any:
         return value
     texts = [part.get("text") for part in value if isinstance(part, Mapping) and part.get("type") == "text"]
     if len(texts) < len(value) or not all(isinstance(text, str) for text in texts):
-        raise PydanticCustomError("only_text", "a string or a list of text parts")
+        raise PydanticCustomError("expected", "a string or a list of text parts")
     return "\n".join(map(str, texts))
 
 
@@ -28,11 +28,17 @@ def whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def developer_as_system(value: Any) -> Any:
+    """Newer SDKs call the system message the developer's; the models behind us know only the old word."""
+    return "system" if value == "developer" else value
+
+
 Text = Annotated[str, BeforeValidator(text_of_parts)]
 Stop = Annotated[list[Annotated[str, Field(min_length=1)]], BeforeValidator(one_or_many)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 # No document sets an upper bound that any answer could reach; this one keeps the arithmetic of holds small.
 MaxTokens = Annotated[int, Field(ge=1, le=1_000_000)]
+Effort = Literal["low", "medium", "high"]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
@@ -91,7 +97,7 @@ class PlainMessage(NullsAreAbsent):
 class Message(NullsAreAbsent):
     """A message of an upstream that knows tools and may give its reasoning."""
 
-    role: Literal["system", "user", "assistant", "tool"]
+    role: Annotated[Literal["system", "user", "assistant", "tool"], BeforeValidator(developer_as_system)]
     content: Text = Field(default="", description="The text of the message")
     reasoning_content: str = Field(default="", description="What the model thought before it answered")
     tool_calls: list[AskedCall] = Field(default=ABSENT, description="The calls that the model asked for")

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from providers.dialects import answers, chat_completions, failures
 from providers.dialects.parameters import Parameter, parameters_of
-from providers.dialects.requests import canonical, read_body, read_thinking, write_body, write_thinking
+from providers.dialects.requests import canonical, read_body, read_thinking, with_usage, write_body, write_thinking
 from providers.dialects.schema import ABSENT, MaxTokens, Message, Schema, Temperature, ThinkingOptions
 from providers.dialects.usage import four_counts
 from providers.errors import ChatsiteError
@@ -26,7 +26,9 @@ encode_start = answers.opening
 
 
 class Request(Schema):
-    model: str = Field(description="ID of the model to use: deepseek-chat, deepseek-reasoner or deepseek-coder")
+    model: str = Field(
+        min_length=1, description="ID of the model to use: deepseek-chat, deepseek-reasoner or deepseek-coder"
+    )
     messages: list[Message] = Field(min_length=1, description="The messages of the conversation so far")
     thinking: ThinkingOptions = Field(default=ABSENT, description="Whether and how long the model thinks first")
     temperature: Temperature = Field(default=1, description="Sampling temperature between 0 and 2")
@@ -48,11 +50,7 @@ def read_request(body: Mapping[str, Any]) -> ChatRequest:
 
 
 def write_request(request: ChatRequest, upstream_model: str) -> dict[str, Any]:
-    extra: dict[str, Any] = {}
-    if thinking := write_thinking(request.thinking):
-        extra["thinking"] = thinking
-    if request.stream:
-        extra["stream_options"] = {"include_usage": True}
+    extra = write_thinking(request.thinking) | with_usage(request)
     return write_body(Request, request, upstream_model, extra)
 
 
