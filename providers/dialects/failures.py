@@ -22,8 +22,10 @@ LONGEST_WAIT = 86_400.0
 # What looks like a key: named as one, prefixed as one, or a long run of letters and digits mixed as no word is.
 SECRETS = re.compile(
     r"""
-    (?i:bearer|basic)\s+[^\s"',;<]{8,}
-  | (?i:api[-_ ]?key|secret|authorization|password|token)(?:\ provided)?["']?\s*[:=]\s*["']?[^\s"',;<]{6,}
+    (?i:api[-_ ]?key|secret|authorization|password|token)(?:\ provided)?["']?\s*[:=]\s*["']?
+        (?:(?i:bearer|basic)\s+)?[^\s"',;<]{6,}
+  | (?i:bearer|basic)\s+[^\s"',;<]{6,}
+  | \beyJ[\w-]+(?:\.[\w-]+)*
   | \b(?:sk|pk|rk|ak|gsk|csk|hf|xai|nvapi|key|api|SG|r8)[-_][\w*.-]{6,}
   | [0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
   | (?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])[A-Za-z0-9*]{16,}

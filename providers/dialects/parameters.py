@@ -42,13 +42,14 @@ def resolved(node: Node, root: Node) -> Node:
     return {**root["$defs"][reference], **node} if reference else node
 
 
-def _parameters(owner: Node, root: Node, prefix: str) -> list[Parameter]:
+def _parameters(owner: Node, root: Node, prefix: str, needed: bool = True) -> list[Parameter]:
     found = []
     for name, field in owner["properties"].items():
         node = resolved(field, root)
-        found.append(_parameter(prefix + name, node, name in owner.get("required", ())))
+        required = needed and name in owner.get("required", ())
+        found.append(_parameter(prefix + name, node, required))
         if "properties" in node:
-            found += _parameters(node, root, prefix=f"{prefix}{name}.")
+            found += _parameters(node, root, prefix=f"{prefix}{name}.", needed=required)
     return found
 
 
