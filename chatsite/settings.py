@@ -57,6 +57,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "daphne",
+    "chatsite.apps.ChatsiteConfig",
     "accounts",  # before allauth, so that our templates win
     "providers",
     "billing",
@@ -68,7 +69,7 @@ INSTALLED_APPS = [
     "template_partials",
     "csp",
     "servestatic",
-    "django.contrib.admin",
+    "panel.admin_site.ChatsiteAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -106,6 +107,16 @@ TEMPLATES = [
         },
     }
 ]
+# Counts attempts to sign in. JSON, so that whoever writes to Redis cannot make this process run code.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"serializer": "chatsite.cache.JsonSerializer"},
+    }
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
@@ -118,10 +129,8 @@ CHANNEL_LAYERS = {
 
 # Signing in
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+# It knows permissions as Django's own does; with both, every wrong password would be hashed twice.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -134,6 +143,11 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
+ACCOUNT_SESSION_REMEMBER = True
+# A whole office may sign in from one address within a minute; what is counted closely are wrong passwords.
+ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "10/5m/ip,10/5m/key"}
+# An https site stands behind a proxy: the server itself speaks http.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if SECURE else 0
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
