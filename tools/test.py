@@ -16,6 +16,7 @@ from tools.services import NotStarted, services
 from tools.steps import Step
 from tools.verdicts import FAILED, NOT_TESTED, PASSED, Verdict
 
+STOPS = (signal.SIGINT, signal.SIGTERM)
 STEP_LIMIT = 480.0  # seconds
 LINES_SHOWN = 400  # of the log of a step that failed
 
@@ -70,10 +71,12 @@ def run(plan: list[Step], at_once: int = 2) -> list[Outcome]:
 
 
 def _outcomes(plan: list[Step], at_once: int) -> Iterator[Outcome]:
-    """The outcome of each step as it ends; steps that still run when the caller gives up are ended."""
-    waiting, running = list(plan), list[Running]()
+    """The outcome of each step as it ends; when this process is told to stop, the running steps are ended first."""
+    waiting, running, told = list(plan), list[Running](), list[int]()
+    # Only noted here and acted on below: an exception out of a handler could lose a step that has just been started.
+    handlers = {number: signal.signal(number, lambda number, _: told.append(number)) for number in STOPS}
     try:
-        while waiting or running:
+        while (waiting or running) and not told:
             while waiting and len(running) < at_once:
                 step = waiting.pop(0)
                 if step.untested:
@@ -87,6 +90,10 @@ def _outcomes(plan: list[Step], at_once: int) -> Iterator[Outcome]:
     finally:
         for one in running:
             _end(one.process)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if told:
+        sys.exit(128 + told[0])
 
 
 def _start(step: Step) -> Running:

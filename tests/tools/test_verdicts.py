@@ -18,6 +18,7 @@ from tools.verdicts import Verdict, by_audit, by_node, by_pytest, by_status
         ),
         (1, "2 failed, 5 passed, 1 error in 1.00s\n", Verdict("failed", "2 failed, 5 passed, 1 error in 1.00s", 5, 3)),
         (1, "1 passed in 1.00s\nlater 7 passed\n", Verdict("failed", "1 passed in 1.00s", 1, 1)),
+        (0, "1 passed in 1.00s\n4 passed in 9.00s\n", Verdict("passed", "4 passed in 9.00s", 4, 0)),
         (-9, "....", Verdict("failed", "pytest ended with status -9 and no closing line", 0, 1)),
         (5, "no tests ran in 0.01s\n", Verdict("failed", "pytest ended with status 5 and no closing line", 0, 1)),
     ],
