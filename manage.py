@@ -3,13 +3,25 @@
 
 import os
 import sys
+from pathlib import Path
+
+from chatsite.first_run import ensure_secrets, lend_secrets
+
+# They sign and encrypt nothing, so they work in a fresh clone and while an image is built.
+NEED_NO_SECRETS = ("collectstatic", "makemigrations", "simulate_upstreams")
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
-    from django.core.management import execute_from_command_line
+    match sys.argv[1:]:
+        case ["run", *_]:
+            ensure_secrets(Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent / "var"))
+        case [command, *_] if command in NEED_NO_SECRETS:
+            lend_secrets()
+    # The settings load here, so the secrets come first.
+    from chatsite.command_line import execute
 
-    execute_from_command_line(sys.argv)
+    execute(sys.argv)
 
 
 if __name__ == "__main__":

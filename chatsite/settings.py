@@ -184,7 +184,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 
 # Static files: hashed, precompressed, kept by browsers for ever
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -17,6 +17,7 @@ OURS = {
     "REDIS_URL": "",
     "DEBUG": "0",
 }
+(FOLDER / "static").mkdir()  # the server of static files warns when it is not there
 os.environ.update(OURS)
 
 from chatsite.settings import *  # noqa: E402, F403
