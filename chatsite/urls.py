@@ -7,6 +7,5 @@ urlpatterns = [
     path("", include("conversations.urls")),
     path("", include("panel.urls")),
     path("", include("accounts.urls")),
-    path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
 ]
