@@ -2,13 +2,12 @@
 
 import pytest
 
-from .peer import Peer, start
+from .peer import Peer, running
 
 
 @pytest.fixture(scope="session")
 def process_and_port():
-    process, port = start("--port", "0", "--with-parent")
-    with process:
+    with running("--port", "0", "--with-parent") as (process, port):
         yield process, port
         process.stdin.close()
         assert process.wait(timeout=5) == 0

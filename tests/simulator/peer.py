@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,14 +111,17 @@ def steered(steering):
     return {f"x-simulator-{name.replace('_', '-')}": str(value) for name, value in steering.items()}
 
 
-def start(*options, **more):
-    """Start the process and wait for its one line; returns the process and the port that it names."""
-    process = subprocess.Popen(
-        [*COMMAND, *options], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **more
-    )
-    line = process.stdout.readline().strip()
-    assert line.startswith("Simulated upstream on http://127.0.0.1:"), line
-    return process, int(line.rpartition(":")[2])
+@contextmanager
+def running(*options, command=COMMAND, **more):
+    """Start the process and wait for its one line; yields the process and the port that it names."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*command, *options], cwd=ROOT, stdin=pipe, stdout=pipe, text=True, **more) as process:
+        try:
+            line = process.stdout.readline().strip()
+            assert line.startswith("Simulated upstream on http://127.0.0.1:"), line
+            yield process, int(line.rpartition(":")[2])
+        finally:
+            process.kill()
 
 
 def wait_until(condition, seconds=2.0):

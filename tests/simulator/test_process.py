@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from .peer import COMMAND, ROOT, Peer, start, wait_until
+from .peer import COMMAND, ROOT, Peer, running, wait_until
 
 
 def is_up(port):
@@ -22,34 +22,32 @@ def is_up(port):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_quietly_even_while_it_is_talking(number):
-    process, port = start("--port", "0", stderr=subprocess.PIPE)
-    with process, Peer(port).open_stream("[[length=5000 speed=50]]") as client:
-        client.recv(100)
-        process.send_signal(number)
-        out, errors = process.communicate(timeout=3)
+    with running("--port", "0", stderr=subprocess.PIPE) as (process, port):
+        with Peer(port).open_stream("[[length=5000 speed=50]]") as client:
+            client.recv(100)
+            process.send_signal(number)
+            out, errors = process.communicate(timeout=3)
         assert (process.returncode, out, errors) == (0, "", "")
 
 
 def test_it_ends_with_the_standard_input():
-    process, port = start("--port", "0", "--with-parent", stderr=subprocess.PIPE)
-    with process:
+    with running("--port", "0", "--with-parent", stderr=subprocess.PIPE) as (process, port):
         _, errors = process.communicate(timeout=3)
         assert (process.returncode, errors, is_up(port)) == (0, "", False)
 
 
 def test_without_a_parent_to_watch_it_outlives_its_standard_input():
-    process, port = start("--port", "0")
-    with process:
+    with running("--port", "0") as (process, port):
         process.stdin.close()
         time.sleep(0.2)
         assert is_up(port)
-        process.terminate()
 
 
 PARENT = textwrap.dedent(
     """
     import subprocess, sys, time
     child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)
+    print(child.pid, flush=True)
     time.sleep(60)
     """
 )
@@ -58,21 +56,29 @@ PARENT = textwrap.dedent(
 def test_it_is_gone_within_a_second_of_its_parents_violent_death():
     command = [sys.executable, "-c", PARENT, *COMMAND, "--port", "0", "--with-parent"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        child = int(parent.stdout.readline())
         port = int(parent.stdout.readline().rpartition(":")[2])
         with Peer(port).open_stream("[[length=5000 speed=50]]") as client:
             client.recv(100)
             parent.kill()
-            wait_until(lambda: not is_up(port), seconds=1)
+            try:
+                wait_until(lambda: not is_up(port), seconds=1)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
 
 
 def test_it_serves_an_inherited_socket():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        process, announced = start("--fd", str(listener.fileno()), "--with-parent", pass_fds=[listener.fileno()])
-        with process:
+        with running("--fd", str(listener.fileno()), pass_fds=[listener.fileno()]) as (_, announced):
             assert announced == port
             assert Peer(port).chat("Hi [[length=1]]").status == 200
-            process.stdin.close()
+
+
+def test_it_listens_on_one_address_only():
+    with running("--port", "0") as (_, port), pytest.raises(OSError):
+        socket.create_connection(("127.0.0.2", port), timeout=1).close()
 
 
 def test_it_serves_the_loopback_only():
@@ -100,10 +106,7 @@ def test_the_command_of_the_project_starts_it_without_a_database():
         "DATABASE_URL": "postgres://x@127.0.0.1:1/x",
     }
     command = [sys.executable, "manage.py", "simulate_upstreams", "--port", "0", "--with-parent"]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        port = int(process.stdout.readline().rpartition(":")[2])
+    with running(command=command, env=environment) as (process, port):
         assert Peer(port).segmind("Hi [[length=1]]").status == 200
         process.stdin.close()
         assert process.wait(timeout=3) == 0
