@@ -6,7 +6,6 @@ import struct
 
 from aiohttp import web
 
-from .journal import Record
 from .steering import Steering
 from .wire import error_body, event
 
@@ -15,9 +14,7 @@ GARBAGE = b'data: {"choices": [{"delta": <<<\xff\xfe not JSON\n\n'
 LINGER_NOT = struct.pack("ii", 1, 0)
 
 
-async def break_off(
-    request: web.Request, response: web.StreamResponse, next_event: bytes, steering: Steering, record: Record
-) -> None:
+async def break_off(request: web.Request, response: web.StreamResponse, next_event: bytes, steering: Steering) -> None:
     """End a stream that has begun: some ends are the connection's, some are in the stream itself."""
     match steering.fail_mode:
         case "hang":
@@ -29,11 +26,10 @@ async def break_off(
         case "garbage":
             await response.write(GARBAGE)
         case mode:
-            record.end(response.status)
             cut(request, hard=mode == "reset")
 
 
-async def instead_of(request: web.Request, body: bytes, steering: Steering, record: Record) -> web.StreamResponse:
+async def instead_of(request: web.Request, body: bytes, steering: Steering) -> web.StreamResponse:
     """What comes in place of an answer that would have been one JSON document."""
     match steering.fail_mode:
         case "hang":
@@ -47,7 +43,6 @@ async def instead_of(request: web.Request, body: bytes, steering: Steering, reco
             response.content_length = len(body)
             await response.prepare(request)
             await response.write(body[: len(body) // 2])
-    record.end(200)
     cut(request, hard=steering.fail_mode == "reset")
     return web.Response()
 

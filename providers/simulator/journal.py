@@ -30,14 +30,11 @@ class Record:
         self.tokens_sent += tokens
 
     def end(self, status: int | None = None) -> None:
-        """The first end counts: what happens to the connection afterwards is no longer the client's doing."""
-        if self.finished is None:
-            self.finished, self.status = time.time(), status
+        self.finished, self.status = time.time(), status
 
     def hung_up(self) -> None:
-        if self.finished is None:
-            self.disconnected = True
-            self.end()
+        self.disconnected = True
+        self.end()
 
     def as_dict(self) -> dict[str, Any]:
         return {

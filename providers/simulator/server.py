@@ -109,13 +109,12 @@ async def _answer_at_once(
     request: web.Request, body: bytes, headers: dict[str, str], tokens: int, steering: Steering
 ) -> web.StreamResponse:
     """A whole answer takes as long as its tokens would have taken."""
-    record = request[RECORD]
     breaks_at = steering.fail_after if steering.fail_after is not None and steering.fail_after <= tokens else None
     made = tokens if breaks_at is None else breaks_at
     await asyncio.sleep(steering.delay + (made / steering.speed if steering.speed else 0))
     if breaks_at is not None:
-        return await failures.instead_of(request, body, steering, record)
-    record.sent(tokens)
+        return await failures.instead_of(request, body, steering)
+    request[RECORD].sent(tokens)
     return web.Response(body=body, content_type="application/json", headers=headers)
 
 

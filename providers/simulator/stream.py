@@ -68,7 +68,7 @@ async def stream(
     for data, tokens in steps(face, wanted, answer):
         if steering.fail_after is not None and record.tokens_sent >= steering.fail_after:
             await out.flush()
-            await break_off(request, response, data, steering, record)
+            await break_off(request, response, data, steering)
             return response
         if tokens:
             await pace.next()

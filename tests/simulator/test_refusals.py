@@ -35,6 +35,10 @@ def test_a_key_in_the_wrong_header_is_401(simulator, path):
     assert simulator.request("POST", path, {}, headers).status == 401
 
 
+def test_a_key_that_is_no_bearer_token_is_401(simulator):
+    assert simulator.request("POST", THINKING, {}, {"Authorization": "Basic good"}).status == 401
+
+
 @pytest.mark.parametrize(("path", "status"), [(THINKING, 402), (DEEPINFRA, 402), (EIGENAI, 402), (SEGMIND, 406)])
 def test_an_account_without_credit_is_refused_as_documented(simulator, path, status):
     reply = simulator.post(path, {}, key="broke-1")

@@ -161,6 +161,11 @@ def test_the_streaming_path_without_streaming_equals_the_plain_one(simulator):
     assert streamless.message == plain.message
 
 
+def test_the_plain_path_never_streams(simulator):
+    body = {"model": "deepseek-v31-terminus", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    assert simulator.post("/api/v1/generate", body, speed=0).message["role"] == "assistant"
+
+
 def test_answers_are_markdown_and_always_the_same(simulator):
     text = simulator.chat("Explain the theory of relativity [[length=380]]").message["content"]
     assert re.search(r"^## ", text, re.MULTILINE)

@@ -77,6 +77,11 @@ def test_say_says_exactly_that(simulator):
     assert simulator.chat(asked, stream=True).content == text
 
 
+def test_say_takes_a_line_break_as_it_was_typed(simulator):
+    assert simulator.chat('[[say="one\ntwo \\"three\\""]]').message["content"] == 'one\ntwo "three"'
+    assert simulator.chat('[[say="C:\\dir"]]').message["content"] == "C:\\dir"
+
+
 def test_echo_answers_what_was_received_but_no_key(simulator):
     reply = simulator.deepinfra("Hi [[echo=1]]", stream=True, top_k=5)
     heard = json.loads(reply.content.removesuffix("</s>"))

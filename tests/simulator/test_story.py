@@ -60,3 +60,4 @@ def test_pieces_join_to_the_text_again(text):
 
 def test_pieces_are_words_with_the_space_before_them():
     assert split("Hello, big world! 漢字") == ["Hello", ",", " big", " world", "!", " 漢", "字"]
+    assert split("internationalisation") == ["internationalisa", "tion"]
