@@ -1,0 +1,221 @@
+"""What the chat's pages read: the branch in view, the list of chats, the models to choose from."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from accounts.models import User
+from billing.models import Price, UsageRecord
+from billing.services import current_prices
+from conversations.models import Conversation, Generation, Message
+from providers import dialects
+from providers.models import Model
+from providers.routing import Endpoint, endpoints
+
+CHATS_LISTED = 150
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMessage:
+    """A message with what happened to it. Versions are the messages with the same parent, oldest first, from 1."""
+
+    message: Message
+    generation: Generation | None
+    usage: UsageRecord | None
+    version: int
+    versions: int
+    previous_id: UUID | None
+    next_id: UUID | None
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Output tokens by the time between the first token and the end."""
+        run = self.generation
+        if not run or not self.usage or not run.first_token or not run.finished:
+            return None
+        seconds = (run.finished - run.first_token).total_seconds()
+        return self.usage.completion_tokens / seconds if seconds > 0.05 else None
+
+    @property
+    def thought_seconds(self) -> float | None:
+        """How long the model reasoned, told by the share of its tokens: the rows keep no time for it."""
+        run, usage = self.generation, self.usage
+        if not run or not usage or not run.first_token or not run.finished or not usage.completion_tokens:
+            return None
+        writing = (run.finished - run.first_token).total_seconds()
+        return writing * usage.reasoning_tokens / usage.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A model as the picker shows it. Prices: nanocredits per million tokens. `reason` says why it is not available."""
+
+    model: Model
+    input_price: int | None
+    output_price: int | None
+    context: int
+    simulated: bool
+    available: bool
+    reason: str
+    settable: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatGroup:
+    """A heading of the sidebar with its chats, newest first; each has `is_running`."""
+
+    title: str
+    chats: list[Conversation]
+
+
+def thread_of(conversation: Conversation) -> list[ThreadMessage]:
+    """The branch that ends in the conversation's leaf, from the first message on. Three queries."""
+    tree = _Tree(conversation.pk)
+    return _thread_messages(tree, tree.path_to(conversation.leaf_id or tree.newest))
+
+
+def thread_message(message: Message) -> ThreadMessage:
+    """One message as the thread shows it."""
+    return _thread_messages(_Tree(message.conversation_id), [message.pk])[0]
+
+
+def newest_leaf_under(message: Message) -> UUID:
+    """Where the branch through `message` was last continued."""
+    return _Tree(message.conversation_id).newest_leaf(message.pk)
+
+
+class _Tree:
+    """The ids of a conversation's messages, without their texts."""
+
+    def __init__(self, conversation: UUID) -> None:
+        rows = Message.objects.filter(conversation=conversation).order_by("created", "id")
+        self.parents: dict[UUID, UUID | None] = dict(rows.values_list("pk", "parent_id"))
+        self.children: dict[UUID | None, list[UUID]] = defaultdict(list)
+        for message, parent in self.parents.items():
+            self.children[parent].append(message)
+
+    @property
+    def newest(self) -> UUID | None:
+        return next(reversed(self.parents), None)
+
+    def path_to(self, message: UUID | None) -> list[UUID]:
+        path = []
+        while message is not None:
+            path.append(message)
+            message = self.parents[message]
+        return path[::-1]
+
+    def newest_leaf(self, message: UUID) -> UUID:
+        while self.children[message]:
+            message = self.children[message][-1]
+        return message
+
+    def siblings(self, message: UUID) -> list[UUID]:
+        return self.children[self.parents[message]]
+
+
+def _thread_messages(tree: _Tree, ids: list[UUID]) -> list[ThreadMessage]:
+    messages = Message.objects.select_related("generation__model").in_bulk(ids)
+    subjects = [run.subject for message in messages.values() if (run := _run_of(message))]
+    usages = {usage.subject: usage for usage in UsageRecord.objects.filter(subject__in=subjects)}
+    return [_thread_message(messages[id], tree.siblings(id), usages) for id in ids]
+
+
+def _thread_message(message: Message, siblings: list[UUID], usages: dict[str, UsageRecord]) -> ThreadMessage:
+    run = _run_of(message)
+    place = siblings.index(message.pk)
+    return ThreadMessage(
+        message=message,
+        generation=run,
+        usage=usages.get(run.subject) if run else None,
+        version=place + 1,
+        versions=len(siblings),
+        previous_id=siblings[place - 1] if place else None,
+        next_id=siblings[place + 1] if place + 1 < len(siblings) else None,
+    )
+
+
+def _run_of(message: Message) -> Generation | None:
+    return getattr(message, "generation", None)
+
+
+def chat_groups(user: User, search: str = "") -> list[ChatGroup]:
+    """The person's chats under Today, Yesterday and so on, or those whose title holds `search`. One query."""
+    running = Generation.objects.filter(conversation=OuterRef("pk"), status__in=Generation.UNFINISHED)
+    chats = Conversation.objects.visible_to(user).recent_first().annotate(is_running=Exists(running))
+    if search:
+        chats = chats.filter(title__icontains=search)
+    groups: dict[str, list[Conversation]] = defaultdict(list)
+    now = timezone.localtime()
+    for chat in chats[:CHATS_LISTED]:
+        groups[_age(chat.touched, now)].append(chat)
+    return [ChatGroup(title, listed) for title, listed in groups.items()]
+
+
+def _age(touched: datetime, now: datetime) -> str:
+    days = (now.date() - timezone.localtime(touched).date()) // timedelta(days=1)
+    if days < 1:
+        return "Today"
+    if days == 1:
+        return "Yesterday"
+    return "Previous 7 days" if days <= 7 else "Older"
+
+
+def picker(user: User) -> list[ModelChoice]:
+    """The enabled models in order, with what they cost this person. Four queries, however many there are."""
+    models = list(Model.objects.filter(enabled=True))
+    served = endpoints(models, user)
+    first = [listed[0].deployment.pk for listed in served.values() if listed]
+    prices = current_prices(first)
+    return [_choice(model, served.get(model.pk, []), prices) for model in models]
+
+
+def chosen(choices: Iterable[ModelChoice], preferred: Model | str | None) -> ModelChoice | None:
+    """The preferred model (a row or a public name) if it can be used, else the first that can."""
+    name = preferred.name if isinstance(preferred, Model) else preferred
+    usable = [choice for choice in choices if choice.available]
+    return next((choice for choice in usable if choice.model.name == name), usable[0] if usable else None)
+
+
+def last_model(user: User) -> Model | None:
+    """What this person used last."""
+    latest = Conversation.objects.visible_to(user).exclude(model=None).recent_first().select_related("model").first()
+    return latest.model if latest else None
+
+
+def _choice(model: Model, served: list[Endpoint], prices: dict[UUID, Price]) -> ModelChoice:
+    endpoint = served[0] if served else None
+    price = prices.get(endpoint.deployment.pk) if endpoint else None
+    reason = _reason(endpoint, price)
+    return ModelChoice(
+        model=model,
+        input_price=price.input if price else None,
+        output_price=price.output if price else None,
+        context=endpoint.deployment.context_window if endpoint else 0,
+        simulated=bool(endpoint and endpoint.simulated),
+        available=not reason,
+        reason=reason,
+        settable=_settable(model.dialect),
+    )
+
+
+def _reason(endpoint: Endpoint | None, price: Price | None) -> str:
+    if endpoint is None:
+        return "No key yet" if not settings.SIMULATOR_URL else "Not available now"
+    if price is None and not endpoint.simulated and not endpoint.own_key:
+        return "No price yet"
+    return ""
+
+
+@cache
+def _settable(dialect: str) -> frozenset[str]:
+    """Which of the composer's numbers the model's dialect has a word for."""
+    names = {parameter.name for parameter in dialects.get(dialect).parameters()}
+    return frozenset(names & {"temperature", "max_tokens"})

@@ -1,0 +1,320 @@
+// The chat's page: one socket, the frames on it, and the thread that they change.
+import { newId } from "chatsite/elements/message_composer.js"
+import "chatsite/elements/live_answer.js"
+import Backoff from "chatsite/models/backoff.js"
+
+const SIGNED_OUT = 4401
+const TOO_SLOW = 4408
+const UNACCEPTABLE = [4400, 4403, 4413]
+const AT_THE_END = 48
+const ENDINGS = { done: "Answer finished", stopped: "Answer stopped", failed: "Answer failed", interrupted: "Answer interrupted" }
+
+class ChatPage extends HTMLElement {
+  #socket = null
+  #backoff = new Backoff()
+  #retry = 0
+  #unanswered = new Map() // frames that were not answered yet, by client or generation id: sent again after a reconnect
+  #resyncing = new Set()
+  #following = true
+  #lastTop = 0
+  #grown = new ResizeObserver(() => this.#follow())
+  #leaving = false
+
+  // Lifecycle
+
+  connectedCallback() {
+    this.addEventListener("turn-requested", (event) => this.#ask(event.detail))
+    this.addEventListener("stop-requested", () => this.#stop())
+    this.addEventListener("model-changed", (event) => this.#showCard(event.detail))
+    this.addEventListener("click", this.#clicked)
+    this.addEventListener("htmx:afterSwap", () => this.#sync())
+    addEventListener("scroll", this.#scrolled, { passive: true })
+    addEventListener("popstate", () => location.reload())
+    addEventListener("online", () => this.#reconnect(0))
+    addEventListener("pagehide", () => (this.#leaving = true))
+    addEventListener("pageshow", (event) => event.persisted && location.reload())
+    document.addEventListener("visibilitychange", () => document.hidden || this.#reconnect(0))
+    customElements.whenDefined("message-composer").then(() => this.#start())
+  }
+
+  #start() {
+    this.#grown.observe(this.querySelector(".chat__main"))
+    this.#showCard(this.#composer.model)
+    this.#sync()
+    this.#toEnd()
+    this.#connect()
+  }
+
+  // Socket
+
+  #connect() {
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:"
+    this.#socket = new WebSocket(`${scheme}//${location.host}/ws/`)
+    this.#socket.onopen = () => this.#opened()
+    this.#socket.onmessage = (event) => this.#receive(JSON.parse(event.data))
+    this.#socket.onclose = (event) => this.#closed(event.code)
+  }
+
+  #opened() {
+    this.#backoff.reset()
+    this.#resyncing.clear()
+    this.#banner("")
+    if (this.#chat) this.#send({ type: "watch", conversation: this.#chat })
+    for (const frame of this.#unanswered.values()) this.#send(frame)
+  }
+
+  #closed(code) {
+    if (this.#leaving) return
+    if (code === SIGNED_OUT) return location.assign(`/accounts/login/?next=${encodeURIComponent(location.pathname)}`)
+    if (UNACCEPTABLE.includes(code)) this.#giveUp("This could not be sent. Shorten it, or reload the page.")
+
+    const offline = navigator.onLine === false
+    const waiting = this.#unanswered.size ? " What you asked goes out as soon as it is back." : ""
+    this.#banner(offline ? `You are offline.${waiting}` : `Reconnecting…${waiting}`)
+    this.#reconnect(code === TOO_SLOW ? 0 : this.#backoff.next())
+  }
+
+  #reconnect(delay) {
+    if (this.#socket && this.#socket.readyState !== WebSocket.CLOSED) return
+
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => this.#socket.readyState === WebSocket.CLOSED && this.#connect(), delay)
+  }
+
+  #send(frame) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame))
+  }
+
+  #giveUp(message) {
+    this.#unanswered.clear()
+    this.#composer.refused(message)
+  }
+
+  // Actions
+
+  #ask(frame) {
+    this.#unanswered.set(frame.client_id, frame)
+    this.#send(frame)
+  }
+
+  #stop() {
+    const { generation } = this.#live ?? {}
+    if (!generation) return
+
+    const frame = { type: "stop", generation }
+    this.#unanswered.set(generation, frame)
+    this.#send(frame)
+  }
+
+  #regenerate(message) {
+    const { model, params } = this.#composer
+    this.#ask({ type: "regenerate", message, model: model || null, params, client_id: newId() })
+  }
+
+  #clicked = (event) => {
+    const target = event.target.closest("[data-part]")
+    switch (target?.dataset.part) {
+      case "regenerate": return this.#regenerate(target.value)
+      case "starter": return this.#composer.fill(target.value)
+      case "jump": return this.#toEnd()
+    }
+  }
+
+  // Frames
+
+  #receive(frame) {
+    switch (frame.type) {
+      case "turn.started": return this.#turnStarted(frame)
+      case "turn.refused": return this.#turnRefused(frame)
+      case "delta": return this.#delta(frame)
+      case "snapshot": return this.#snapshot(frame)
+      case "turn.ended": return this.#turnEnded(frame)
+      case "watching": return this.#watching(frame)
+      case "sidebar": return this.querySelector("side-bar").refresh()
+      case "error": return this.#composer.refused(frame.message)
+    }
+  }
+
+  #turnStarted(frame) {
+    const mine = this.#unanswered.delete(frame.client_id)
+    if (mine) this.#composer.accepted(frame.client_id)
+    if (mine && !this.#chat) this.#enter(frame.conversation)
+    if (frame.conversation !== this.#chat || this.#article(frame.message)) return
+
+    if (mine) this.#following = true
+    this.#announce("Answer started")
+    if (!this.#place(frame)) this.#loadThread()
+    this.#sync()
+  }
+
+  #turnRefused(frame) {
+    if (this.#unanswered.delete(frame.client_id)) this.#composer.refused(frame.message)
+  }
+
+  #delta({ generation, channel, at, text }) {
+    const live = this.#liveOf(generation)
+    if (!live || live.add(channel, at, text) || this.#resyncing.has(generation)) return
+
+    this.#resyncing.add(generation)
+    this.#send({ type: "resync", generation })
+  }
+
+  #snapshot(frame) {
+    this.#resyncing.delete(frame.generation)
+    this.#liveOf(frame.generation)?.replace(frame)
+    if (frame.status in ENDINGS) this.#finish(frame.message)
+  }
+
+  #turnEnded(frame) {
+    this.#unanswered.delete(frame.generation)
+    if (this.#article(frame.message)) this.#announce(ENDINGS[frame.status])
+    this.#finish(frame.message)
+    this.querySelector("side-bar").refresh()
+  }
+
+  // Heals what was missed while there was no socket.
+  #watching(frame) {
+    if (frame.conversation !== this.#chat) return
+
+    for (const live of this.querySelectorAll("#thread live-answer")) {
+      if (frame.running.includes(live.generation)) continue
+      this.#unanswered.delete(live.generation)
+      this.#finish(live.closest("article").dataset.message)
+    }
+    if (frame.leaf && frame.leaf !== this.#leaf) this.#loadThread()
+  }
+
+  // Thread
+
+  // The first turn of a new chat: the page becomes that chat's.
+  #enter(chat) {
+    this.dataset.conversation = chat
+    history.pushState({}, "", `/c/${chat}`)
+    this.#part("welcome")?.remove()
+    load(`/c/${chat}`, "#chat-header", "#chat-header")
+  }
+
+  // Shows a turn that begins; false when it does not follow what the page shows.
+  #place({ kind, prompt, parent, message, generation, text, model }) {
+    if (kind === "regenerate") {
+      if (!this.#article(prompt)) return false
+      while (this.#article(prompt).nextElementSibling) this.#article(prompt).nextElementSibling.remove()
+    } else {
+      if ((this.#leaf ?? null) !== parent) return false
+      const bubble = this.#clone("prompt-template", prompt, parent)
+      bubble.querySelector(".message__bubble").textContent = text
+      this.#thread.append(bubble)
+    }
+    this.#thread.append(this.#blankAnswer(message, prompt, generation, model))
+    return true
+  }
+
+  #blankAnswer(message, prompt, generation, model) {
+    const article = this.#clone("answer-template", message, prompt)
+    const title = this.#composer.titleOf(model)
+    article.setAttribute("aria-label", title)
+    article.querySelector("[data-part=model]").textContent = title
+    Object.assign(article.querySelector("live-answer").dataset, { generation, started: Date.now() / 1000 })
+    return article
+  }
+
+  #clone(template, id, parent) {
+    const article = document.importNode(this.#part(template).content, true).firstElementChild
+    article.id = `message-${id}`
+    Object.assign(article.dataset, { message: id, parent: parent ?? "" })
+    return article
+  }
+
+  // Swaps the rendered message in. The reasoning stays open if the reader opened it.
+  async #finish(message) {
+    const article = this.#article(message)
+    load("/balance", "#balance")
+    if (!article) return
+
+    article.querySelector("live-answer")?.end()
+    const wasOpen = article.querySelector("details")?.open
+    await load(`/messages/${message}`, `#message-${message}`)
+    const reasoning = this.#article(message)?.querySelector("details.reasoning")
+    if (reasoning && wasOpen) reasoning.open = true
+  }
+
+  #loadThread() {
+    if (this.#chat) load(`/c/${this.#chat}/thread`, "#thread")
+  }
+
+  // Tells the composer what the thread shows now.
+  #sync() {
+    this.#composer.at(this.#chat, this.#leaf)
+    this.#composer.running(Boolean(this.#live))
+  }
+
+  // Scrolling: follows the end while the reader is there, and leaves a reader who went up alone.
+
+  #scrolled = () => {
+    const { scrollTop, scrollHeight, clientHeight } = document.scrollingElement
+    if (scrollHeight - scrollTop - clientHeight < AT_THE_END) this.#following = true
+    else if (scrollTop < this.#lastTop) this.#following = false
+    this.#lastTop = scrollTop
+    this.#part("jump").hidden = this.#following
+  }
+
+  #follow() {
+    if (this.#following) this.#toEnd()
+  }
+
+  #toEnd() {
+    this.#following = true
+    document.scrollingElement.scrollTop = document.scrollingElement.scrollHeight
+  }
+
+  // Internal
+
+  #showCard(model) {
+    for (const card of this.querySelectorAll(".model-card")) card.hidden = card.dataset.model !== model
+  }
+
+  #banner(text) {
+    this.#part("connection").textContent = text
+    this.#part("connection").hidden = !text
+  }
+
+  #announce(text) {
+    this.#part("announcer").textContent = text
+  }
+
+  get #chat() {
+    return this.dataset.conversation || null
+  }
+
+  get #composer() {
+    return this.querySelector("message-composer")
+  }
+
+  get #thread() {
+    return this.querySelector("#thread")
+  }
+
+  get #leaf() {
+    return this.#thread.lastElementChild?.dataset.message
+  }
+
+  get #live() {
+    return this.#thread.querySelector("live-answer:not([data-ended])")
+  }
+
+  #liveOf(generation) {
+    return this.#thread.querySelector(`live-answer[data-generation="${generation}"]`)
+  }
+
+  #article(message) {
+    return this.#thread.querySelector(`#message-${message}`)
+  }
+
+  #part(name) {
+    return this.querySelector(`[data-part="${name}"]`)
+  }
+}
+
+const load = (url, target, select) => htmx.ajax("GET", url, { target, select, swap: "outerHTML" })
+
+customElements.define("chat-page", ChatPage)

@@ -1,0 +1,113 @@
+// An answer while it is written: plain text, one write a frame, a timer for the reasoning.
+import StreamText from "chatsite/models/stream_text.js"
+
+export default class LiveAnswer extends HTMLElement {
+  #streams = {}
+  #fresh = { text: "", reasoning: "" }
+  #frame = 0
+  #ticker = 0
+  #thinkingSince = 0
+  #thoughtFor = 0
+
+  // Lifecycle
+
+  connectedCallback() {
+    for (const channel of ["text", "reasoning"]) this.#streams[channel] ??= new StreamText(this.#part(channel).textContent)
+    if (this.#streams.reasoning.text) this.#think(this.#startedAt())
+    this.#ticker = setInterval(() => this.#tick(), 1000)
+  }
+
+  disconnectedCallback() {
+    clearInterval(this.#ticker)
+    cancelAnimationFrame(this.#frame)
+  }
+
+  // Frames
+
+  get generation() {
+    return this.dataset.generation
+  }
+
+  // False when a piece before this one is missing.
+  add(channel, at, text) {
+    const fresh = this.#streams[channel].add(at, text)
+    if (fresh === null) return false
+
+    this.#fresh[channel] += fresh
+    if (fresh) this.#frame ||= requestAnimationFrame(this.#draw)
+    return true
+  }
+
+  replace({ text, reasoning }) {
+    this.#catchUp("reasoning", reasoning)
+    this.#catchUp("text", text)
+  }
+
+  // Nothing more will come; the rendered message is on its way.
+  end() {
+    this.dataset.ended = ""
+    this.#part("waiting").hidden = true
+  }
+
+  // Internal
+
+  // What is shown already stays: only a snapshot that differs from it is written anew.
+  #catchUp(channel, whole) {
+    const shown = this.#part(channel).textContent
+    this.#streams[channel].reset(whole)
+    this.#fresh[channel] = ""
+    if (whole.startsWith(shown)) this.#fresh[channel] = whole.slice(shown.length)
+    else this.#part(channel).textContent = whole
+    this.#frame ||= requestAnimationFrame(this.#draw)
+  }
+
+  #draw = () => {
+    this.#frame = 0
+    for (const channel of ["reasoning", "text"]) {
+      if (this.#fresh[channel]) this.#part(channel).append(this.#fresh[channel])
+      this.#fresh[channel] = ""
+    }
+    if (this.#streams.reasoning.text) this.#think(Date.now())
+    if (this.#streams.text.text) this.#settle()
+    this.#part("waiting").hidden = Boolean(this.#streams.text.text || this.#streams.reasoning.text) || "ended" in this.dataset
+  }
+
+  #think(since) {
+    this.#thinkingSince ||= since
+    this.#part("thinking").hidden = false
+    this.#tick()
+  }
+
+  #settle() {
+    if (!this.#thinkingSince || this.#thoughtFor) return
+
+    this.#thoughtFor = Math.max(1, Math.round((Date.now() - this.#thinkingSince) / 1000))
+    this.#part("thinking-title").textContent = `Thought for ${inWords(this.#thoughtFor)}`
+    this.#part("timer").textContent = ""
+    this.#part("last-line").textContent = ""
+  }
+
+  #tick() {
+    if (!this.#thinkingSince || this.#thoughtFor || "ended" in this.dataset) return
+
+    this.#part("timer").textContent = inWords(Math.floor((Date.now() - this.#thinkingSince) / 1000))
+    this.#part("last-line").textContent = lastLine(this.#streams.reasoning.text)
+  }
+
+  // The server's clock and ours may differ: a start in the future or long ago is not believed.
+  #startedAt() {
+    const started = Number(this.dataset.started) * 1000
+    const age = Date.now() - started
+    return age > 0 && age < 3_600_000 ? started : Date.now()
+  }
+
+  #part(name) {
+    return this.querySelector(`[data-part="${name}"]`)
+  }
+}
+
+const inWords = (seconds) => (seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`)
+
+const lastLine = (text) => text.slice(-400).trimEnd().split("\n").pop().slice(-160)
+
+customElements.define("live-answer", LiveAnswer)

@@ -1,0 +1,236 @@
+// Where a message is written: grows, counts, keeps drafts, and shows what the chosen model can do.
+// Says `turn-requested` and `stop-requested`; the page around it answers with accepted() or refused().
+import DraftStore from "chatsite/models/draft_store.js"
+
+const DRAFT_DELAY = 300
+
+export default class MessageComposer extends HTMLElement {
+  #drafts = new DraftStore(storage())
+  #saving = 0
+  #sent = null
+
+  // Lifecycle
+
+  connectedCallback() {
+    this.#form.noValidate = true // our own check can open the popover that hides a wrong number
+    this.#form.addEventListener("submit", this.#submit)
+    this.#text.addEventListener("keydown", this.#key)
+    this.#text.addEventListener("input", this.#typed)
+    this.#model.addEventListener("change", this.#modelChanged)
+    this.#thinking.addEventListener("change", this.#thinkingChanged)
+    this.#part("stop").addEventListener("click", this.#stop)
+    document.addEventListener("click", this.#closeKnobs)
+    window.addEventListener("pagehide", this.#save)
+    this.#text.value ||= this.#drafts.load(this.chat)
+    this.#modelChanged()
+    this.#measure()
+    if (matchMedia("(hover: hover)").matches) this.#text.focus({ preventScroll: true })
+  }
+
+  disconnectedCallback() {
+    document.removeEventListener("click", this.#closeKnobs)
+    window.removeEventListener("pagehide", this.#save)
+  }
+
+  // For the page
+
+  get chat() {
+    return this.#form.elements.conversation.value
+  }
+
+  get model() {
+    return this.#model.value
+  }
+
+  titleOf(model) {
+    return this.#model.querySelector(`option[value="${CSS.escape(model)}"]`)?.dataset.title ?? model
+  }
+
+  // Only what was set, and what this model has a word for.
+  get params() {
+    const { thinks, settable } = this.#model.selectedOptions[0]?.dataset ?? {}
+    const params = thinks ? { thinking: this.#thinking.checked } : {}
+    for (const name of (settable ?? "").split(" ").filter(Boolean)) {
+      const field = this.#form.elements[name]
+      if (field.value !== "") params[name] = field.valueAsNumber
+    }
+    return params
+  }
+
+  // The chat that the next message belongs to, and the message that it follows.
+  at(chat, leaf) {
+    this.#form.elements.conversation.value = chat ?? ""
+    this.#form.elements.parent.value = leaf ?? ""
+  }
+
+  running(isRunning) {
+    if (isRunning === !this.#part("stop").hidden) return
+
+    const hadFocus = this.contains(document.activeElement) && document.activeElement !== this.#text
+    this.#part("send").hidden = isRunning
+    this.#part("stop").hidden = !isRunning
+    this.#part("stop").disabled = false
+    if (hadFocus) this.#text.focus({ preventScroll: true })
+  }
+
+  fill(text) {
+    this.#text.value = text
+    this.#text.focus()
+    this.#text.setSelectionRange(text.length, text.length)
+    this.#typed()
+  }
+
+  accepted(clientId) {
+    if (this.#sent?.clientId !== clientId) return this.#alert("")
+
+    this.#drafts.save(this.#sent.chat, "")
+    if (this.#text.value === this.#sent.text) this.#text.value = ""
+    this.#settled("")
+  }
+
+  refused(message) {
+    this.#settled(message)
+    this.#text.focus({ preventScroll: true })
+  }
+
+  // Actions
+
+  #submit = (event) => {
+    event.preventDefault()
+    const text = this.#text.value
+    if (!text.trim() || this.#sent || this.#part("send").hidden || this.#part("send").disabled) return
+    if (!this.#form.checkValidity()) return this.#showKnobs()
+
+    this.#sent = { chat: this.chat, text, clientId: newId() }
+    this.#form.setAttribute("aria-busy", "true")
+    this.#alert("")
+    this.#say("turn-requested", {
+      type: "send",
+      conversation: this.chat || null,
+      parent: this.#form.elements.parent.value || null,
+      text,
+      model: this.model,
+      params: this.params,
+      client_id: this.#sent.clientId,
+    })
+  }
+
+  #stop = () => {
+    this.#part("stop").disabled = true
+    this.#say("stop-requested")
+  }
+
+  // An input method's Enter chooses a word; Safari reports it only by its key code.
+  #key = (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return
+
+    event.preventDefault()
+    this.#form.requestSubmit(this.#part("send"))
+  }
+
+  #typed = () => {
+    this.#measure()
+    clearTimeout(this.#saving)
+    this.#saving = setTimeout(this.#save, DRAFT_DELAY)
+  }
+
+  #save = () => {
+    if (!this.#sent) this.#drafts.save(this.chat, this.#text.value)
+  }
+
+  #modelChanged = () => {
+    const { thinks, settable, simulated } = this.#model.selectedOptions[0]?.dataset ?? {}
+    const names = (settable ?? "").split(" ")
+    this.#form.elements.can_think.value = thinks ?? ""
+    this.#part("thinking").hidden = !thinks
+    this.#thinking.checked = this.#drafts.load(`thinking:${this.model}`) !== "off"
+    this.#part("simulated").hidden = !simulated
+    for (const name of ["temperature", "max_tokens"]) this.#part(name).hidden = !names.includes(name)
+    this.#part("no-knobs").hidden = Boolean(settable)
+    this.#say("model-changed", this.model)
+  }
+
+  #thinkingChanged = () => {
+    this.#drafts.save(`thinking:${this.model}`, this.#thinking.checked ? "" : "off")
+  }
+
+  #closeKnobs = (event) => {
+    if (!this.#knobs.contains(event.target)) this.#knobs.open = false
+  }
+
+  // Internal
+
+  #settled(message) {
+    this.#sent = null
+    this.#form.removeAttribute("aria-busy")
+    this.#alert(message)
+    this.#measure()
+    this.#save()
+  }
+
+  #showKnobs() {
+    this.#knobs.open = true
+    this.#form.reportValidity()
+  }
+
+  #alert(message) {
+    this.#part("alert").textContent = message
+    this.#part("alert").hidden = !message
+  }
+
+  #measure() {
+    const count = Array.from(this.#text.value).length
+    this.#part("count").textContent = count ? `${count.toLocaleString()} ${count === 1 ? "char" : "chars"}` : ""
+    if (CSS.supports("field-sizing", "content")) return
+
+    this.#text.style.height = "auto"
+    this.#text.style.height = `${this.#text.scrollHeight}px`
+  }
+
+  #say(name, detail = null) {
+    this.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }))
+  }
+
+  #part(name) {
+    return this.querySelector(`[data-part="${name}"]`)
+  }
+
+  get #form() {
+    return this.querySelector("form")
+  }
+
+  get #text() {
+    return this.#form.elements.text
+  }
+
+  get #model() {
+    return this.#form.elements.model
+  }
+
+  get #thinking() {
+    return this.#form.elements.thinking
+  }
+
+  get #knobs() {
+    return this.querySelector("details")
+  }
+}
+
+const storage = () => {
+  try {
+    return localStorage
+  } catch {
+    return null
+  }
+}
+
+// crypto.randomUUID is missing on plain http.
+export const newId = () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  bytes[6] = (bytes[6] & 0x0f) | 0x40
+  bytes[8] = (bytes[8] & 0x3f) | 0x80
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
+}
+
+customElements.define("message-composer", MessageComposer)
