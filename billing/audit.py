@@ -28,8 +28,8 @@ def _balances() -> Iterator[str]:
     summed = wallets.annotate(sum_in=_total("credit"), sum_out=_total("debit"))
     for wallet in summed.exclude(posted=F("sum_in") - F("sum_out")):
         yield f"Wallet {wallet.pk}: posted is {wallet.posted}, its transfers add up to another amount."
-    for wallet in wallets.filter(Q(held__lt=0) | Q(posted__lt=F("held"))):
-        yield f"Wallet {wallet.pk}: posted {wallet.posted} does not cover held {wallet.held}."
+    for account in wallets.filter(Q(held__lt=0) | Q(posted__lt=F("held"))):
+        yield f"Wallet {account.pk}: posted {account.posted} does not cover held {account.held}."
 
 
 def _holds() -> Iterator[str]:

@@ -9,7 +9,7 @@ from billing.audit import audit
 log = logging.getLogger(__name__)
 
 
-@shared_task(name="billing.tasks.check_ledger")
+@shared_task(name="billing.tasks.check_ledger")  # type: ignore[untyped-decorator]  # celery has no types
 def check_ledger() -> int:
     """Log every broken invariant; returns how many there are."""
     problems = audit()

@@ -1,5 +1,6 @@
 """The ASGI application, and what starts and stops with the process that serves it."""
 
+import asyncio
 import os
 
 import django
@@ -27,7 +28,7 @@ async def on_start() -> None:
     await threads.in_thread(leases.sweep)(alone=True)
     await engine.start()
     schedule.start()
-    threads.in_background(tokens.load)
+    asyncio.get_running_loop().run_in_executor(None, tokens.load)
 
 
 async def on_drain() -> None:

@@ -32,7 +32,7 @@ def turn_started(generation: Generation) -> Frame:
         "client_id": str(generation.client_id),
         "text": prompt.text,
         "model": generation.model.name,
-        "kind": "regenerate" if getattr(generation, "again", False) else "send",
+        "kind": "regenerate" if generation.again else "send",
     }
 
 

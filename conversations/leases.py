@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from conversations.models import EngineProcess
+from conversations.models import EngineProcess, Generation
 from conversations.turns import interrupt
 
 LEASE_SECONDS = 12
@@ -18,7 +18,7 @@ BEAT_SECONDS = 2
 def register() -> UUID:
     """A heartbeat row for this process."""
     process = EngineProcess(name=f"{socket.gethostname()}:{os.getpid()}"[:120])
-    process.started = process.beat = Now()  # type: ignore[assignment]  # the database's clock, as an expression
+    process.started = process.beat = Now()  # the database's clock
     process.save()
     return process.pk
 
@@ -28,6 +28,8 @@ def beat(process: UUID) -> None:
 
 
 def leave(process: UUID) -> None:
+    """This process ends: nothing may stay behind in its name."""
+    interrupt(Q(process=process))
     EngineProcess.objects.filter(pk=process).delete()
 
 
@@ -40,8 +42,8 @@ def sweep(*, alone: bool = False) -> int:
     expired = Now() - timedelta(seconds=LEASE_SECONDS)
     living = EngineProcess.objects.filter(beat__gte=expired)
     # A queued turn waits for any living process, and for one lease even when there is none.
-    unclaimed = Q(process=None, created__lt=expired) & ~Q(Exists(living))
-    lost = Q(process__isnull=False) & ~Q(Exists(living.filter(pk=OuterRef("process"))))
+    unclaimed = Q(status=Generation.Status.QUEUED, created__lt=expired) & ~Q(Exists(living))
+    lost = Q(status=Generation.Status.RUNNING) & ~Q(Exists(living.filter(pk=OuterRef("process"))))
     ended = interrupt(unclaimed | lost)
     EngineProcess.objects.filter(beat__lt=expired, generations=None).delete()
     return ended

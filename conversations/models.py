@@ -86,6 +86,7 @@ class Generation(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     client_id = models.UUIDField()
     model = models.ForeignKey(Model, models.PROTECT, related_name="+")
+    again = models.BooleanField(default=False)  # another version: the prompt had been answered before
     params = models.JSONField(default=dict)
     route = models.JSONField(default=list)  # the admitted candidates, in order; no secret stands in it
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.QUEUED)

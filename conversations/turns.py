@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
@@ -88,9 +88,7 @@ def _seen(user: User, client_id: UUID) -> Generation | None:
 
 
 def _with_rows() -> QuerySet[Generation]:
-    earlier = Generation.objects.filter(prompt=OuterRef("prompt"), created__lt=OuterRef("created"))
-    rows = Generation.objects.select_related("prompt", "answer", "model", "conversation")
-    return rows.annotate(again=Exists(earlier))
+    return Generation.objects.select_related("prompt", "answer", "model", "conversation")
 
 
 def _conversation(user: User, conversation_id: UUID | None) -> Conversation:
@@ -147,7 +145,8 @@ def _record_turn(user: User, prompt: Message, model: Model, params: Params, clie
     if conversation._state.adding:
         conversation.title = " ".join(prompt.text.split())[:TITLE_LENGTH]
         conversation.save()
-    if prompt._state.adding:
+    again = not prompt._state.adding
+    if not again:
         prompt.save()
     answer = Message.objects.create(conversation=conversation, parent=prompt, role=Message.Role.ASSISTANT)
     Conversation.objects.filter(pk=conversation.pk).update(leaf=answer, model=model, touched=timezone.now())
@@ -158,6 +157,7 @@ def _record_turn(user: User, prompt: Message, model: Model, params: Params, clie
         user=user,
         client_id=client_id,
         model=model,
+        again=again,
         params=params.model_dump(exclude_none=True),
     )
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import Resolver404, resolve
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
@@ -70,13 +70,13 @@ def zone_of(request: HttpRequest) -> ZoneInfo | None:
         return None
 
 
-@require_GET
+@require_safe
 @signed_in
 def new_chat(request: PageRequest) -> HttpResponse:
     return chat_page(request, preferred=request.GET.get("model") or selectors.last_model(request.user))
 
 
-@require_GET
+@require_safe
 @signed_in
 def chat(request: PageRequest, pk: UUID) -> HttpResponse:
     return chat_page(request, conversation_for(request, pk))
@@ -127,7 +127,7 @@ def greeting(hour: int) -> str:
     return "Good afternoon" if 12 <= hour < 18 else "Good evening"
 
 
-@require_GET
+@require_safe
 @signed_in
 def thread(request: PageRequest, pk: UUID) -> HttpResponse:
     return thread_fragment(request, conversation_for(request, pk))
@@ -137,7 +137,7 @@ def thread_fragment(request: PageRequest, conversation: Conversation) -> HttpRes
     return render(request, "conversations/_thread.html", {"thread": selectors.thread_of(conversation)})
 
 
-@require_GET
+@require_safe
 @signed_in
 def message(request: PageRequest, pk: UUID) -> HttpResponse:
     """One message as the thread shows it, or with `?as=text` as it was written."""
@@ -159,7 +159,7 @@ def show(request: PageRequest, pk: UUID) -> HttpResponse:
     return redirect("conversations:chat", chosen.conversation_id)
 
 
-@require_GET
+@require_safe
 @signed_in
 def sidebar(request: PageRequest) -> HttpResponse:
     query = request.GET.get("q", "").replace("\x00", "").strip()
@@ -177,7 +177,7 @@ def chat_in_view(request: PageRequest) -> UUID | None:
         return None
 
 
-@require_GET
+@require_safe
 @signed_in
 def balance(request: PageRequest) -> HttpResponse:
     return render(request, "billing/_balance.html", {"wallet": wallet_of(request.user)})

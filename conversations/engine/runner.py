@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
 from conversations import events, leases, turns
 from conversations.engine import bell
-from conversations.engine.answer import Answer
+from conversations.engine.answer import Answer, Draft
 from conversations.engine.store import MemoryStore
 from conversations.models import Generation
 from providers.errors import ChatsiteError
@@ -36,7 +36,9 @@ class Engine:
         self.answers: dict[UUID, Answer] = {}
         self.tasks: dict[UUID, asyncio.Task[None]] = {}
         self._loops: list[asyncio.Task[None]] = []
+        self._endings: set[asyncio.Task[None]] = set()
         self._stopped: set[UUID] = set()
+        self._looking = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._news = asyncio.Event()
         self._writing = asyncio.Event()
@@ -61,13 +63,10 @@ class Engine:
         """End what still runs as interrupted, with its text saved and charged, and leave."""
         self._draining = True
         bell.forget(self._ring)
-        running = list(self.tasks.values())
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        async with self._looking:  # a claim under way would begin an answer behind our back
+            await _cancelled(self.tasks.values())
+        await asyncio.gather(*self._endings)
+        await _cancelled(self._loops)
         await in_thread(leases.leave)(self.process)
 
     # Loops
@@ -83,14 +82,14 @@ class Engine:
             self._news.clear()
 
     async def _look(self) -> None:
-        for generation_id in await in_thread(turns.stops_for)(process=self.process) if self.tasks else []:
-            if generation_id in self.tasks and generation_id not in self._stopped:
-                self._stopped.add(generation_id)
-                self.tasks[generation_id].cancel()
-        if self._draining:
-            return
-        for work in await in_thread(turns.claim)(process=self.process, most=MOST_ANSWERS - len(self.tasks)):
-            self._begin(work)
+        async with self._looking:
+            for generation_id in await in_thread(turns.stops_for)(process=self.process) if self.tasks else []:
+                if generation_id in self.tasks and generation_id not in self._stopped:
+                    self._stopped.add(generation_id)
+                    self.tasks[generation_id].cancel()
+            if not self._draining:
+                for work in await in_thread(turns.claim)(process=self.process, most=MOST_ANSWERS - len(self.tasks)):
+                    self._begin(work)
 
     def _begin(self, work: turns.Work) -> None:
         generation = work.generation
@@ -172,7 +171,10 @@ class Engine:
         except Exception:
             log.exception("Generation %s failed", generation.pk)
             error = ChatsiteError("Something went wrong here, not with your message. Try again.")
-        await asyncio.shield(asyncio.ensure_future(self._finish(answer, route, status, reported, error)))
+        ending = asyncio.create_task(self._finish(answer, route, status, reported, error))
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
+        await asyncio.shield(ending)
 
     async def _finish(
         self,
@@ -209,7 +211,7 @@ class Engine:
             reasoning=draft.reasoning,
             tokens=tokens,
             reported=reported,
-            deployment=serving and serving.endpoint.deployment.pk,
+            deployment=serving.endpoint.deployment.pk if serving else None,
             attempts=route.attempts,
             first_token_ms=answer.first_token_ms(),
             thought_ms=answer.thought_ms(),
@@ -222,5 +224,14 @@ class Engine:
         self.store.publish(events.topic_of_user(generation.user_id), events.sidebar())
 
 
-def _save_all(drafts: list[tuple[Answer, Any]]) -> None:
+async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel and wait. A task that was never begun would not run its ending, so each gets its first step."""
+    tasks = list(tasks)
+    await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _save_all(drafts: list[tuple[Answer, Draft]]) -> None:
     turns.save_progress([answer.progress(draft) for answer, draft in drafts])

@@ -1,0 +1,93 @@
+"""`manage.py run`: everything in one process, set up as needed. What `make run` calls."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from accounts.first_admin import first_admin_link
+from chatsite import local_simulator, server
+from panel.catalog import load_shipped_catalogue
+
+PARENT_SECONDS = 0.5
+
+
+class Command(BaseCommand):
+    help = "Set up the database, start the simulated upstream and serve the site on 127.0.0.1 (PORT, default 8000)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--with-parent", action="store_true", help="End when the process that started this ends.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["with_parent"]:
+            end_with_parent()
+        port = port_from_environment()
+        set_up_database()
+        local_simulator.start()
+        link = first_admin_link()
+        connections.close_all()
+        try:
+            code = serve(port, lambda: announce(link))
+        finally:
+            local_simulator.stop()
+        sys.exit(code)
+
+
+def port_from_environment() -> int:
+    text = os.environ.get("PORT", "8000")
+    if not text.isdecimal() or not 0 < int(text) < 65_536:
+        raise CommandError(f"PORT must be a number from 1 to 65535, not {text!r}.")
+    return int(text)
+
+
+def set_up_database() -> None:
+    """Migrate where something is to be migrated, and make sure the shipped models are there."""
+    if connection.vendor == "sqlite":
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        print("Setting up the database …", flush=True)
+        call_command("migrate", verbosity=0, interactive=False)
+    load_shipped_catalogue()
+
+
+def serve(port: int, on_listening: Any) -> int:
+    server.choose_event_loop()
+    from chatsite.asgi import application, on_drain, on_start, on_stop
+
+    return server.serve(
+        application,
+        host="127.0.0.1",
+        port=port,
+        on_start=on_start,
+        on_listening=on_listening,
+        on_drain=on_drain,
+        on_stop=on_stop,
+    )
+
+
+def announce(link: str | None) -> None:
+    print(f"Chatsite is at {settings.SITE_URL}", flush=True)
+    if link:
+        print(f"Create the first admin: {link}", flush=True)
+    print("Ctrl-C stops it.", flush=True)
+
+
+def end_with_parent() -> None:
+    """Watch the parent from a thread: a killed parent cannot tell anybody, but its children get a new one."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="parent-watch").start()

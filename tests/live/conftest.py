@@ -1,0 +1,116 @@
+"""The engine and its sockets in the test's own loop, against the simulated upstream's own process."""
+
+import asyncio
+import json
+import time
+from uuid import uuid4
+
+import pytest
+from channels.testing import WebsocketCommunicator
+
+from billing.services import grant
+from conversations.consumers import ChatConsumer
+from conversations.engine.runner import Engine
+from conversations.engine.store import store
+from providers import client, threads
+from tests.simulator.peer import Peer, running
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="session")
+def upstream():
+    """The simulated upstream in its own process."""
+    with running("--port", "0", "--with-parent") as (process, port):
+        yield Upstream(port)
+        process.stdin.close()
+        process.wait(timeout=5)
+
+
+class Upstream(Peer):
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def call(self, word):
+        """The upstream's own record of the call whose prompt holds `word`, once it has ended."""
+        for _ in range(100):
+            calls = [c for c in self.request("GET", "/__simulator__/requests").json if word in json.dumps(c["body"])]
+            if calls and calls[-1]["finished"]:
+                return calls[-1]
+            time.sleep(0.02)
+        raise AssertionError(f"no call with {word!r} ended")
+
+
+@pytest.fixture
+def alice(transactional_db, alice, upstream, settings):
+    """Alice with 1 credit, on a site whose models the simulated upstream serves."""
+    settings.SIMULATOR_URL = upstream.url
+    grant(user=alice, amount=10**9, reason="To try it")
+    return alice
+
+
+@pytest.fixture
+async def engine(transactional_db):
+    engine = Engine(store)
+    await engine.start()
+    yield engine
+    await engine.stop()
+    await client.get_client().aclose()
+    threads.shutdown()
+    assert store.answers == {}
+
+
+class Tab:
+    """One browser tab's socket."""
+
+    def __init__(self, user):
+        self.socket = WebsocketCommunicator(ChatConsumer.as_asgi(), "/ws/")
+        self.socket.scope["user"] = user
+        self.frames = []
+
+    async def open(self):
+        connected, code = await self.socket.connect()
+        assert connected, code
+        return self
+
+    async def tell(self, **frame):
+        await self.socket.send_to(text_data=json.dumps(frame, default=str))
+
+    async def send(self, text, model, **frame):
+        """Send a message and give its turn.started."""
+        values = {"text": text, "model": model.name, "client_id": uuid4()} | frame
+        await self.tell(type="send", **values)
+        return await self.until("turn.started")
+
+    async def until(self, wanted, seconds=10):
+        """The next frame of this type; everything heard is kept in `frames`."""
+        async with asyncio.timeout(seconds):
+            while True:
+                frame = json.loads(await self.socket.receive_from(timeout=seconds))
+                self.frames.append(frame)
+                if frame["type"] == wanted:
+                    return frame
+
+    def text(self, generation, channel="text"):
+        """What this tab shows of an answer, put together as a browser does."""
+        shown = ""
+        for frame in self.frames:
+            if frame.get("generation") != generation:
+                continue
+            if frame["type"] == "snapshot":
+                shown = frame[channel]
+            elif frame["type"] == "delta" and frame["channel"] == channel:
+                assert frame["at"] <= len(shown), "a piece is missing"
+                shown += frame["text"][len(shown) - frame["at"] :]
+        return shown
+
+    async def close(self):
+        await self.socket.disconnect()
+
+
+@pytest.fixture
+async def tab(alice, engine):
+    tab = await Tab(alice).open()
+    yield tab
+    await tab.close()
