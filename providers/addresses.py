@@ -2,11 +2,13 @@
 
 import re
 import socket
+import ssl
 import unicodedata
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
+import aiohttp
 from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
@@ -122,6 +124,21 @@ class GuardedResolver(AbstractResolver):
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+def guarded_session(
+    policy: AddressPolicy, resolver: AbstractResolver | None, tls: ssl.SSLContext
+) -> aiohttp.ClientSession:
+    """A session that reaches only what the policy admits, keeps no cookie and looks at no environment."""
+    connector = aiohttp.TCPConnector(
+        resolver=GuardedResolver(policy, resolver),
+        socket_factory=policy.socket_for,
+        use_dns_cache=False,
+        limit=0,  # the client counts, and refuses instead of queueing
+        ssl=tls,
+    )
+    jar = aiohttp.DummyCookieJar()
+    return aiohttp.ClientSession(connector=connector, trust_env=False, cookie_jar=jar, auto_decompress=False)
 
 
 def policy_from_settings() -> AddressPolicy:
