@@ -14,25 +14,19 @@ fail() {
     exit 1
 }
 
-# Run a command quietly; show what it said only when it fails.
-quietly() {
-    mkdir -p var
-    "$@" >"$log" 2>&1 </dev/null && return
-    status=$?
-    cat "$log" >&2
-    return "$status"
-}
-
-# A line of progress: step "What is done" command …
+# One line of progress: step "What is done" command …; what the command says is shown only when it fails.
 step() {
     printf '%s … ' "$1"
     shift
     began=$(date +%s)
-    if quietly "$@"; then
+    mkdir -p var
+    if "$@" >"$log" 2>&1 </dev/null; then
         echo "done in $(($(date +%s) - began)) s"
     else
+        echo failed
+        cat "$log" >&2
         rm -f "$venv/unfinished"
-        fail "That failed: the lines above say why (also in $log)."
+        fail "The lines above say why (also in $log)."
     fi
 }
 
@@ -67,17 +61,18 @@ make_venv() {
     printf 'Making %s … ' "$venv"
     began=$(date +%s)
     mkdir -p var
-    if ! (new_venv) >"$log" 2>&1 </dev/null; then
-        rm -rf "$venv"
-        echo failed
-        package=$("$base" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
-        if "$base" -c 'import ensurepip' 2>/dev/null; then
-            cat "$log" >&2
-            fail "No virtual environment could be made with $base: the lines above say why (also in $log)."
-        fi
-        fail "$base cannot make virtual environments: install the package python3-venv ($package) and try again."
+    if (new_venv) >"$log" 2>&1 </dev/null; then
+        echo "done in $(($(date +%s) - began)) s"
+        return
     fi
-    echo "done in $(($(date +%s) - began)) s"
+    rm -rf "$venv"
+    echo failed
+    if { "$base" -c 'from ensurepip import version' || "$base" -m pip --version; } >/dev/null 2>&1; then
+        cat "$log" >&2
+        fail "The lines above say why (also in $log)."
+    fi
+    package=$("$base" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+    fail "$base cannot make virtual environments: install the package python3-venv ($package) and try again."
 }
 
 # Whether the environment runs and still holds what its stamp says.
@@ -89,10 +84,12 @@ can_install() {
     is_new_enough "$python" && { [ -x "$venv/bin/uv" ] || "$python" -m pip install uv; } >/dev/null 2>&1
 }
 
-# uv does not read the settings of the user's pip (its indexes, for one): where uv cannot install, pip may.
+# uv does not read the settings of the user's pip (its indexes, its certificates): where uv cannot install, pip may.
 fill() {
-    "$venv/bin/uv" pip install --python "$python" --require-hashes -r "$1" ||
-        { "$python" -m pip --version && "$python" -m pip install --require-hashes -r "$1"; }
+    "$venv/bin/uv" pip install --python "$python" --require-hashes -r "$1" && return
+    base=$(find_python)
+    "$base" -m pip --version && "$base" -m pip --python "$python" install --require-hashes -r "$1" && return
+    "$python" -m pip --version && "$python" -m pip install --require-hashes -r "$1"
 }
 
 # The stamp is a copy of the list that was installed; what was interrupted half-way starts from nothing.

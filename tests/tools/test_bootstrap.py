@@ -13,13 +13,15 @@ PYTHON = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$FAKE_LOG"
 case "$*" in
     *sys.argv*) echo "$3 is Python 3.{minor}"; exit 0 ;;
-    "-c import ensurepip") exit {no_ensurepip} ;;
+    "-c from ensurepip import version") exit {no_ensurepip} ;;
     -c*version_info*) test {minor} -ge 11 || exit 1 ;;
 esac
 case "$*" in
     *"python%d.%d-venv"*) echo python3.11-venv ;;
     "-m venv --without-pip "*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
     "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; exit {no_ensurepip} ;;
+    "-m pip --version") test {has_pip} = 1 ;;
+    "-m pip --python "*" install --require-hashes"*) exit "${{FAKE_PIP_STATUS:-0}}" ;;
     "-m pip --python "*) test {has_pip} = 1 && cp "$FAKE_UV" "$(dirname "$4")/uv" ;;
     "-m pip install uv") test {no_ensurepip} = 0 && cp "$FAKE_UV" "$(dirname "$0")/uv" ;;
     "-m pip "*) exit 1 ;;
@@ -196,13 +198,23 @@ def test_a_stamp_without_its_packages_is_not_believed(machine):
 def test_a_failed_installation_shows_what_was_said_and_is_tried_again(machine):
     machine.put_python()
 
-    failed = machine.bootstrap("run", FAKE_UV_STATUS="2")
+    failed = machine.bootstrap("run", FAKE_UV_STATUS="2", FAKE_PIP_STATUS="1")
     again = machine.bootstrap("run")
 
     assert failed.returncode == 1
     assert failed.stderr.startswith("noise of uv\n")
     assert (again.returncode, machine.installs) == (0, 1)
     assert "Making" not in again.stdout
+
+
+def test_where_uv_cannot_install_pip_does_with_the_settings_of_its_user(machine):
+    machine.put_python()
+
+    done = machine.bootstrap("run", FAKE_UV_STATUS="2")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    install = "python3 -m pip --python .venv/bin/python install --require-hashes -r requirements/run.txt"
+    assert install in machine.log.read_text()
 
 
 def test_static_files_are_collected_when_a_source_is_newer(machine):
