@@ -11,15 +11,15 @@ from billing.money import plain, to_nano
 from providers.models import Deployment
 
 
-class CreditsField(forms.CharField):
+class CreditsField(forms.Field):
     """A decimal number of credits; its value is nanocredits, or None when it is empty."""
 
     def __init__(self, **options: Any) -> None:
-        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
-        super().__init__(**{"max_length": 30, "widget": widget, **options})
+        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off", "maxlength": "30"})
+        super().__init__(**{"widget": widget, **options})
 
-    def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
+    def to_python(self, value: Any) -> int | None:
+        text = str(value or "").strip()
         if not text:
             return None
         try:

@@ -6,6 +6,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -33,19 +34,20 @@ class Row:
     form: KeyForm
 
     @property
+    def is_offered(self) -> bool:
+        return self.deployment.enabled and self.deployment.model.enabled
+
+    @property
     def stale(self) -> bool:
         """Whether the deployment moved to another host since: the key does not go there."""
         return self.key is not None and self.key.host != self.host
 
 
-def offered() -> "list[Deployment]":
-    """Deployments a member can bring a key for."""
-    found = Deployment.objects.filter(enabled=True, model__enabled=True).select_related("model")
-    return list(found.order_by("model__position", "model__name", "position", "id"))
-
-
 def rows(user: User, refused: dict[UUID, KeyForm] | None = None) -> list[Row]:
-    saved = {key.deployment_id: key for key in UpstreamKey.objects.filter(owner=user)}
+    """What is offered to everybody, and what this member has a key for."""
+    saved = {key.deployment_id: key for key in UpstreamKey.objects.filter(owner=user).defer("ciphertext")}
+    offered = Q(enabled=True, model__enabled=True) | Q(pk__in=list(saved))
+    found = Deployment.objects.filter(offered).select_related("model")
     forms_by_id = refused or {}
     return [
         Row(
@@ -54,7 +56,7 @@ def rows(user: User, refused: dict[UUID, KeyForm] | None = None) -> list[Row]:
             key=saved.get(deployment.pk),
             form=forms_by_id.get(deployment.pk) or KeyForm(auto_id=f"id_{deployment.pk}_%s"),
         )
-        for deployment in offered()
+        for deployment in found.order_by("model__position", "model__name", "position", "id")
     ]
 
 

@@ -40,7 +40,7 @@ def usage(request: HttpRequest) -> HttpResponse:
     """The page. An unreadable page number is the first page."""
     user = signed_in(request)
     asked = request.GET.get("page", "")
-    since = timezone.localtime().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    since = this_month()
     context = {
         "page": page_of(user, int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 5 else 1),
         "since": since,
@@ -48,6 +48,11 @@ def usage(request: HttpRequest) -> HttpResponse:
         "available": wallet_of(user).available,
     }
     return render(request, "panel/usage.html", context)
+
+
+def this_month() -> datetime:
+    """Its first moment, in the site's time zone."""
+    return timezone.localtime().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def page_of(user: User, number: int) -> Page:

@@ -41,7 +41,15 @@ class ModelAdmin(KeptAdmin):
 
 
 class DeploymentForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no parameters when it runs
-    """Wants the base address the way the dialect does."""
+    """Wants the base address the way the dialect does, and shows it as text, not as a link to follow."""
+
+    base_url = forms.URLField(
+        label="Base address",
+        max_length=300,
+        assume_scheme="https",
+        help_text="Scheme and host; OpenAI-compatible: up to /v1. At another host the key has to be saved again.",
+        widget=forms.URLInput(attrs={"class": "vURLField"}),
+    )
 
     def clean_base_url(self) -> str:
         address = str(self.cleaned_data["base_url"]).rstrip("/")
