@@ -1,12 +1,16 @@
 """People in the admin. The admin has no door of its own: signing in is the site's, with its limits."""
 
+import allauth.account.admin  # noqa: F401 - registers its table, which is taken out again below
 from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 
 from accounts.forms import AddUserForm, ChangeUserForm
 from accounts.models import User
 
+# The address of a person is the one on the person: a second table of them would be a side door.
+admin.site.unregister(EmailAddress)
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's documented way
 
 

@@ -22,6 +22,10 @@ class FirstAdminForm(PlainAddress, BaseUserCreationForm):  # type: ignore[type-a
         model = User
         fields: ClassVar[list[str]] = ["email"]
 
+    def validate_password_for_user(self, user: User, *fields: str) -> None:
+        """Say what is wrong with a password where it was chosen; Django says it where it was repeated."""
+        super().validate_password_for_user(user, "password1")  # type: ignore[misc]  # not in the stubs
+
 
 class AddUserForm(PlainAddress, AdminUserCreationForm):  # type: ignore[type-arg]  # takes none at run time
     class Meta:

@@ -62,9 +62,9 @@ def test_a_wrong_token_leads_nowhere(client, db, token):
     ("answers", "place"),
     [
         ({"email": "boss"}, "id_email_error"),
-        ({"password1": "short", "password2": "short"}, "id_password2_error"),
-        ({"password1": "password123", "password2": "password123"}, "id_password2_error"),
-        ({"password1": "boss@example.org", "password2": "boss@example.org"}, "id_password2_error"),
+        ({"password1": "short", "password2": "short"}, "id_password1_error"),
+        ({"password1": "password123", "password2": "password123"}, "id_password1_error"),
+        ({"password1": "boss@example.org", "password2": "boss@example.org"}, "id_password1_error"),
         ({"password2": "another sound of bells"}, "id_password2_error"),
     ],
 )
