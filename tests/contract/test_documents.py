@@ -160,6 +160,17 @@ def test_the_chat_completions_face_adds_both_places_of_reasoning_tokens():
     }
 
 
+def test_the_chat_completions_face_has_a_place_for_reasoning_even_without_any():
+    said = [ContentDelta(0, "Hi"), Finished(0, "stop"), UsageReported(prompt=1, completion=2)]
+    body = openai.encode_answer(said, id="1", created=2, model="m")
+    assert body["choices"][0]["message"] == {"role": "assistant", "content": "Hi", "reasoning_content": ""}
+    assert body["usage"]["reasoning_tokens"] == 0
+
+
+def test_a_server_without_keys_is_sent_none():
+    assert openai.headers("") == {}
+
+
 @pytest.mark.parametrize(
     ("name", "stream", "base", "address", "header"),
     [

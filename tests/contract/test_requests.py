@@ -61,6 +61,13 @@ def test_just_past_a_documented_bound_is_refused_by_name_and_range(name, field, 
     assert told in raised.value.message
 
 
+def test_whole_numbers_may_have_a_point_where_the_document_says_number():
+    request = dialects.get("eigenai").read_request(BODY | {"max_tokens": 4096.0, "top_k": 1.0})
+    assert request.sampling == Sampling(max_tokens=4096, top_k=1)
+    with pytest.raises(InvalidRequest, match="this is the number 0.5"):
+        dialects.get("eigenai").read_request(BODY | {"top_k": 0.5})
+
+
 @pytest.mark.parametrize("name", ["thinking", "openai"])
 @pytest.mark.parametrize("budget", [128, 8192])
 def test_a_thinking_budget_at_its_bounds_is_accepted(name, budget):

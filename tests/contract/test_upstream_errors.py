@@ -63,6 +63,19 @@ def test_what_looks_like_a_key_is_redacted(text, secret):
     assert not any(part in excerpt for part in (secret, secret[:10], secret[-10:]))
 
 
+@pytest.mark.parametrize(
+    ("text", "excerpt"),
+    [
+        ("Authorization: Bearer hunter", "[redacted]"),
+        ("bad Bearer hunter", "bad [redacted]"),
+        ("no route to http://me:pass@host/v1", "no route to http://[redacted]host/v1"),
+        ("no " + "Ab/Cd+Ef-Gh_" * 4, "no [redacted]"),
+    ],
+)
+def test_keys_of_no_known_form_are_redacted_by_where_they_stand(text, excerpt):
+    assert dialects.get("openai").decode_error(401, text.encode(), None).excerpt == excerpt
+
+
 def test_ordinary_words_are_not_redacted():
     text = "context_length_exceeded for deepseek-v31-terminus: 131072 tokens at most, 140000 asked for."
     assert dialects.get("openai").decode_error(400, text.encode(), None).excerpt == text

@@ -88,13 +88,25 @@ def test_an_event_just_within_the_limit_is_given():
 
 
 @pytest.mark.parametrize(
-    "chunk", [b"x" * 65536, b": comment" * 8192, (b"data: " + b"x" * 65536 + b"\n"), b"data: x\n" * 8192]
+    "chunk",
+    [b"x" * 65536, b": comment" * 8192, b"data: " + b"x" * 65536 + b"\n", b"data: x\n" * 8192],
+    ids=["no line end", "a comment", "long lines", "short lines"],
 )
 def test_an_event_or_a_line_past_the_limit_raises(chunk):
     decoder = Decoder()
     with pytest.raises(UpstreamProtocolError, match="more than 5 MB"):
         for _ in range(400):
             decoder.feed(chunk)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [b"data: " + b"x" * EVENT_LIMIT + b"\n\n", b"\n" + b"x" * (EVENT_LIMIT + 1)],
+    ids=["an event", "half a line"],
+)
+def test_one_chunk_with_too_large_an_event_raises(chunk):
+    with pytest.raises(UpstreamProtocolError, match="more than 5 MB"):
+        Decoder().feed(chunk)
 
 
 def test_many_small_events_past_the_limit_in_all_are_fine():
