@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
@@ -62,9 +61,15 @@ class ModelChoice:
     output_price: int | None
     context: int
     simulated: bool
+    own_key: bool
     available: bool
     reason: str
     settable: frozenset[str]
+
+    @property
+    def is_free(self) -> bool:
+        """Nothing is charged here: the price is nothing, or the member's own key is used."""
+        return not self.input_price and not self.output_price
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +197,7 @@ def last_model(user: User) -> Model | None:
 
 def _choice(model: Model, served: list[Endpoint], prices: dict[UUID, Price]) -> ModelChoice:
     endpoint = served[0] if served else None
-    price = prices.get(endpoint.deployment.pk) if endpoint else None
+    price = prices.get(endpoint.deployment.pk) if endpoint and not endpoint.own_key else None
     reason = _reason(endpoint, price)
     return ModelChoice(
         model=model,
@@ -200,6 +205,7 @@ def _choice(model: Model, served: list[Endpoint], prices: dict[UUID, Price]) -> 
         output_price=price.output if price else None,
         context=endpoint.deployment.context_window if endpoint else 0,
         simulated=bool(endpoint and endpoint.simulated),
+        own_key=bool(endpoint and endpoint.own_key),
         available=not reason,
         reason=reason,
         settable=_settable(model.dialect),
@@ -208,10 +214,10 @@ def _choice(model: Model, served: list[Endpoint], prices: dict[UUID, Price]) -> 
 
 def _reason(endpoint: Endpoint | None, price: Price | None) -> str:
     if endpoint is None:
-        return "No key yet" if not settings.SIMULATOR_URL else "Not available now"
-    if price is None and not endpoint.simulated and not endpoint.own_key:
-        return "No price yet"
-    return ""
+        return "No key"
+    # A demo price is good for the simulated upstream only.
+    priced = price is not None and (endpoint.simulated or price.source != Price.Source.DEMO)
+    return "" if priced or endpoint.own_key else "No price"
 
 
 @cache

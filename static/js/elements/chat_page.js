@@ -25,7 +25,6 @@ class ChatPage extends HTMLElement {
   connectedCallback() {
     this.addEventListener("turn-requested", (event) => this.#ask(event.detail))
     this.addEventListener("stop-requested", () => this.#stop())
-    this.addEventListener("model-changed", (event) => this.#showCard(event.detail))
     this.addEventListener("click", this.#clicked)
     this.addEventListener("htmx:afterSwap", () => this.#sync())
     addEventListener("scroll", this.#scrolled, { passive: true })
@@ -39,7 +38,6 @@ class ChatPage extends HTMLElement {
 
   #start() {
     this.#grown.observe(this.querySelector(".chat__main"))
-    this.#showCard(this.#composer.model)
     this.#sync()
     this.#toEnd()
     this.#connect()
@@ -58,7 +56,7 @@ class ChatPage extends HTMLElement {
   #opened() {
     this.#backoff.reset()
     this.#resyncing.clear()
-    this.#banner("")
+    this.#tell("connection", "")
     if (this.#chat) this.#send({ type: "watch", conversation: this.#chat })
     for (const frame of this.#unanswered.values()) this.#send(frame)
   }
@@ -66,11 +64,10 @@ class ChatPage extends HTMLElement {
   #closed(code) {
     if (this.#leaving) return
     if (code === SIGNED_OUT) return location.assign(`/accounts/login/?next=${encodeURIComponent(location.pathname)}`)
-    if (UNACCEPTABLE.includes(code)) this.#giveUp("This could not be sent. Shorten it, or reload the page.")
+    if (UNACCEPTABLE.includes(code)) this.#giveUp()
 
-    const offline = navigator.onLine === false
-    const waiting = this.#unanswered.size ? " What you asked goes out as soon as it is back." : ""
-    this.#banner(offline ? `You are offline.${waiting}` : `Reconnecting…${waiting}`)
+    const waiting = this.#unanswered.size ? " What you asked goes out as soon as the connection is back." : ""
+    this.#tell("connection", (navigator.onLine ? "Reconnecting…" : "You are offline.") + waiting)
     this.#reconnect(code === TOO_SLOW ? 0 : this.#backoff.next())
   }
 
@@ -85,25 +82,21 @@ class ChatPage extends HTMLElement {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame))
   }
 
-  #giveUp(message) {
+  // Sending the same again would end the same way.
+  #giveUp() {
     this.#unanswered.clear()
-    this.#composer.refused(message)
+    this.#composer.refused("This could not be sent. Shorten it, or reload the page.")
   }
 
   // Actions
 
   #ask(frame) {
-    this.#unanswered.set(frame.client_id, frame)
+    this.#unanswered.set(frame.client_id ?? frame.generation, frame)
     this.#send(frame)
   }
 
   #stop() {
-    const { generation } = this.#live ?? {}
-    if (!generation) return
-
-    const frame = { type: "stop", generation }
-    this.#unanswered.set(generation, frame)
-    this.#send(frame)
+    if (this.#live) this.#ask({ type: "stop", generation: this.#live.generation })
   }
 
   #regenerate(message) {
@@ -113,11 +106,10 @@ class ChatPage extends HTMLElement {
 
   #clicked = (event) => {
     const target = event.target.closest("[data-part]")
-    switch (target?.dataset.part) {
-      case "regenerate": return this.#regenerate(target.value)
-      case "starter": return this.#composer.fill(target.value)
-      case "jump": return this.#toEnd()
-    }
+    const part = target?.dataset.part
+    if (part === "regenerate") this.#regenerate(target.value)
+    if (part === "starter") this.#composer.fill(target.value)
+    if (part === "jump") this.#toEnd()
   }
 
   // Frames
@@ -142,7 +134,7 @@ class ChatPage extends HTMLElement {
     if (frame.conversation !== this.#chat || this.#article(frame.message)) return
 
     if (mine) this.#following = true
-    this.#announce("Answer started")
+    this.#tell("announcer", "Answer started")
     if (!this.#place(frame)) this.#loadThread()
     this.#sync()
   }
@@ -167,7 +159,7 @@ class ChatPage extends HTMLElement {
 
   #turnEnded(frame) {
     this.#unanswered.delete(frame.generation)
-    if (this.#article(frame.message)) this.#announce(ENDINGS[frame.status])
+    if (this.#article(frame.message)) this.#tell("announcer", ENDINGS[frame.status])
     this.#finish(frame.message)
     this.querySelector("side-bar").refresh()
   }
@@ -269,50 +261,19 @@ class ChatPage extends HTMLElement {
 
   // Internal
 
-  #showCard(model) {
-    for (const card of this.querySelectorAll(".model-card")) card.hidden = card.dataset.model !== model
+  #tell(part, text) {
+    this.#part(part).textContent = text
+    this.#part(part).hidden = !text
   }
 
-  #banner(text) {
-    this.#part("connection").textContent = text
-    this.#part("connection").hidden = !text
-  }
-
-  #announce(text) {
-    this.#part("announcer").textContent = text
-  }
-
-  get #chat() {
-    return this.dataset.conversation || null
-  }
-
-  get #composer() {
-    return this.querySelector("message-composer")
-  }
-
-  get #thread() {
-    return this.querySelector("#thread")
-  }
-
-  get #leaf() {
-    return this.#thread.lastElementChild?.dataset.message
-  }
-
-  get #live() {
-    return this.#thread.querySelector("live-answer:not([data-ended])")
-  }
-
-  #liveOf(generation) {
-    return this.#thread.querySelector(`live-answer[data-generation="${generation}"]`)
-  }
-
-  #article(message) {
-    return this.#thread.querySelector(`#message-${message}`)
-  }
-
-  #part(name) {
-    return this.querySelector(`[data-part="${name}"]`)
-  }
+  get #chat() { return this.dataset.conversation || null }
+  get #composer() { return this.querySelector("message-composer") }
+  get #thread() { return this.querySelector("#thread") }
+  get #leaf() { return this.#thread.lastElementChild?.dataset.message }
+  get #live() { return this.#thread.querySelector("live-answer:not([data-ended])") }
+  #liveOf(generation) { return this.#thread.querySelector(`live-answer[data-generation="${generation}"]`) }
+  #article(message) { return this.#thread.querySelector(`#message-${message}`) }
+  #part(name) { return this.querySelector(`[data-part="${name}"]`) }
 }
 
 const load = (url, target, select) => htmx.ajax("GET", url, { target, select, swap: "outerHTML" })

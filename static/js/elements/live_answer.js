@@ -108,6 +108,10 @@ export default class LiveAnswer extends HTMLElement {
 
 const inWords = (seconds) => (seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`)
 
-const lastLine = (text) => text.slice(-400).trimEnd().split("\n").pop().slice(-160)
+// The end of what was thought last, from a whole word on.
+const lastLine = (text) => {
+  const line = text.slice(-400).trimEnd().split("\n").pop()
+  return line.length > 100 ? `…${line.slice(-100).replace(/^\S*\s/, "")}` : line
+}
 
 customElements.define("live-answer", LiveAnswer)

@@ -147,7 +147,7 @@ export default class MessageComposer extends HTMLElement {
     this.#part("simulated").hidden = !simulated
     for (const name of ["temperature", "max_tokens"]) this.#part(name).hidden = !names.includes(name)
     this.#part("no-knobs").hidden = Boolean(settable)
-    this.#say("model-changed", this.model)
+    for (const card of document.querySelectorAll(".model-card")) card.hidden = card.dataset.model !== this.model
   }
 
   #thinkingChanged = () => {
