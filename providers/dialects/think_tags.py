@@ -6,7 +6,7 @@ OPEN = "<think>"
 CLOSE = "</think>"
 
 # Only a text that begins with the tag is reasoning: an answer may speak of <think> as of anything else.
-Mode = Literal["opening", "thinking", "answering"]
+Mode = Literal["opening", "thinking", "closed", "answering"]
 Channel = Literal["reasoning", "content"]
 Pieces = list[tuple[Channel, str]]
 
@@ -17,6 +17,8 @@ def split(mode: Mode, text: str) -> tuple[Pieces, Mode, str]:
         return [("content", text)], mode, ""
     if mode == "thinking":
         return _split_thinking(text)
+    if mode == "closed":
+        return _split_closed(text)
     body = text.lstrip()
     if not body.startswith(OPEN):
         return _split_opening(text, body)
@@ -33,13 +35,20 @@ def _split_opening(text: str, body: str) -> tuple[Pieces, Mode, str]:
 
 
 def _split_thinking(text: str) -> tuple[Pieces, Mode, str]:
-    thought, close, answer = text.partition(CLOSE)
+    thought, close, rest = text.partition(CLOSE)
     held = "" if close else _half_tag(text)
     thought = thought[: len(thought) - len(held)]
     pieces: Pieces = [("reasoning", thought)] if thought else []
-    if answer:
-        pieces.append(("content", answer))
-    return pieces, ("answering" if close else "thinking"), held
+    if not close:
+        return pieces, "thinking", held
+    answer, mode, _ = _split_closed(rest)
+    return pieces + answer, mode, ""
+
+
+def _split_closed(text: str) -> tuple[Pieces, Mode, str]:
+    """The line ends after the closing tag belong to the tag: the answer is the same as where it comes on its own."""
+    answer = text.lstrip("\r\n")
+    return ([("content", answer)], "answering", "") if answer else ([], "closed", "")
 
 
 def _half_tag(text: str) -> str:

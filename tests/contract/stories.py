@@ -36,8 +36,8 @@ SEPARATE = [
     *(chunk({"content": piece}) for piece in pieces(TEXT)),
     *ENDING,
 ]
-TAGGED = [*(chunk({"content": piece}) for piece in pieces(f"<think>{REASONING}</think>{TEXT}")), *ENDING]
-BARE = [*({"text": piece} for piece in pieces(f"<think>{REASONING}</think>{TEXT}")), {"usage": USAGE}]
+TAGGED = [*(chunk({"content": piece}) for piece in pieces(f"<think>{REASONING}</think>\n\n{TEXT}")), *ENDING]
+BARE = [*({"text": piece} for piece in pieces(f"<think>{REASONING}</think>\n\n{TEXT}")), {"usage": USAGE}]
 STREAMS = [(name, told) for name in STREAMING for told in (SEPARATE, TAGGED)] + [("eigenai", BARE)]
 
 
