@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from chatsite import local_simulator
 from chatsite.first_run import ensure_secrets, lend_secrets
 
 # They sign and encrypt nothing, so they work in a fresh clone and while an image is built.
@@ -16,6 +17,7 @@ def main() -> None:
     match sys.argv[1:]:
         case ["run", *_]:
             ensure_secrets(Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent / "var"))
+            local_simulator.reserve()
         case [command, *_] if command in NEED_NO_SECRETS:
             lend_secrets()
     # The settings load here, so the secrets come first.

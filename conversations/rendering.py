@@ -15,10 +15,9 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
-TAGS = set(
-    "a b blockquote br code del em h1 h2 h3 h4 h5 h6 hr i li ol p pre s span strong"
-    " table tbody td th thead tr ul".split()
-)
+TEXT_TAGS = {"a", "b", "br", "code", "del", "em", "i", "s", "span", "strong"}
+BLOCK_TAGS = {"blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "ul"}
+TABLE_TAGS = {"table", "tbody", "td", "th", "thead", "tr"}
 ATTRIBUTES = {
     "a": {"href", "title"},
     "code": {"class"},
@@ -36,7 +35,7 @@ def render(text: str) -> str:
     """Clean HTML of a whole message: only http, https and mailto links, no images, no styles, no scripts."""
     return nh3.clean(
         MARKDOWN.render(text.replace("\x00", "")),
-        tags=TAGS,
+        tags=TEXT_TAGS | BLOCK_TAGS | TABLE_TAGS,
         attributes=ATTRIBUTES,
         attribute_filter=_filter,
         url_schemes={"http", "https", "mailto"},

@@ -1,5 +1,6 @@
 """A real site for tests: its own folder, port and processes, started and killed as an operator would."""
 
+import functools
 import os
 import re
 import signal
@@ -23,6 +24,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@functools.cache
+def collected_static():
+    """The static files as the site serves them, collected once for all sites of a run."""
+    folder = tempfile.mkdtemp(prefix="chatsite-static-")
+    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "STATIC_ROOT": folder}, check=True)
+    return folder
+
+
 class Site:
     """`manage.py run` on a folder of its own. `lines` is what it printed."""
 
@@ -30,7 +40,12 @@ class Site:
         self.folder = Path(folder or tempfile.mkdtemp(prefix="chatsite-site-"))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        ours = {"DATA_DIR": str(self.folder), "PORT": str(self.port), "STARTING_CREDITS": "0"}
+        ours = {
+            "DATA_DIR": str(self.folder),
+            "PORT": str(self.port),
+            "STARTING_CREDITS": "0",
+            "STATIC_ROOT": collected_static(),
+        }
         names = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
         self.environment = {n: os.environ[n] for n in names if n in os.environ} | ours | environment
         self.process = None
