@@ -3,11 +3,8 @@
 from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.core import context
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
-
-from accounts.models import User
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
@@ -27,7 +24,3 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def is_safe_url(self, url: str | None) -> bool:
         """Only paths of this site: no host is trusted, not even our own."""
         return bool(url) and str(url).startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
-
-    def reauthenticate(self, user: User, password: str) -> bool:
-        """Under the same limits as signing in; allauth's own way needs a row in its table of addresses."""
-        return bool(self.authenticate(context.request, email=user.email, password=password) == user)

@@ -58,7 +58,7 @@ def _encryption_keys() -> Iterator[CheckMessage]:
 
 def _is_key(text: str) -> bool:
     try:
-        return len(b64decode(text, validate=True)) == 32
+        return len(b64decode(text.strip(), validate=True)) == 32
     except (binascii.Error, ValueError):
         return False
 

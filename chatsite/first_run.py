@@ -59,5 +59,4 @@ def _replace(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    draft.chmod(0o600)
     draft.replace(path)

@@ -52,6 +52,7 @@ def test_good_settings_are_not_remarked_upon(local):
             "chatsite.E005",
             "ENCRYPTION_KEYS: number 2 is not 32 bytes in base64",
         ),
+        ("ENCRYPTION_KEYS", [f"{KEY[:9]}!{KEY[9:]}"], "chatsite.E005", "ENCRYPTION_KEYS: number 1 is not 32 bytes"),
         ("ENCRYPTION_KEYS", ["c2hvcnQ="], "chatsite.E005", "ENCRYPTION_KEYS: number 1 is not 32 bytes in base64"),
         ("ENCRYPTION_KEYS", ["é"], "chatsite.E005", "ENCRYPTION_KEYS: number 1 is not 32 bytes in base64"),
         ("STARTING_CREDITS", "-1", "chatsite.E006", "STARTING_CREDITS is '-1'"),
