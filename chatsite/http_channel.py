@@ -174,8 +174,7 @@ class Channel(HTTPChannel):
     def resumeProducing(self) -> None:
         super().resumeProducing()
         self._stop_watching()
-        if self.transport.disconnecting:  # closed while paused: Twisted would wait for its producer for ever
-            self.transport.unregisterProducer()
+        self.resetTimeout()  # idle time counts from here, not from when the application was done
 
     def _watch(self, untaken: int, since: float) -> None:
         """Abort the connection once its client has taken nothing for `stall_seconds`; a slow one may go on."""

@@ -69,8 +69,17 @@ def main() -> None:
     def announce() -> None:
         print(f"Listening on http://{_in_url(host)}:{port}", flush=True)
 
-    hooks = {"on_start": on_start, "on_drain": on_drain, "on_stop": on_stop}
-    sys.exit(serve(application, host=host, port=int(port), on_listening=announce, **hooks))
+    sys.exit(
+        serve(
+            application,
+            host=host,
+            port=int(port),
+            on_start=on_start,
+            on_listening=announce,
+            on_drain=on_drain,
+            on_stop=on_stop,
+        )
+    )
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -7,6 +7,7 @@ import asyncio
 import json
 import socket
 import sys
+from collections import Counter
 from dataclasses import fields
 from urllib.parse import parse_qs
 
@@ -15,7 +16,7 @@ from chatsite.server import serve
 
 PIECE = b"x" * 65_536
 wishes = json.loads(sys.stdin.read())
-sent = {"http": 0, "websocket": 0}
+sent = Counter()
 
 
 def say(*words):
@@ -43,14 +44,15 @@ async def http(path, query, receive, send):
     if path == "/silent-failure":
         raise ValueError("before the response")
     await asyncio.sleep(query.get("wait", 0))
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    headers = [(b"content-length", b"%d" % query["bytes"])] if path == "/blob" else []
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     if path == "/failure":
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
         raise ValueError("inside the response")
     if path == "/flood":
         for _ in range(int(query["pieces"])):
             await send({"type": "http.response.body", "body": PIECE, "more_body": True})
-            sent["http"] += len(PIECE)
+            sent[f"http {query['pieces']:.0f}"] += len(PIECE)
     if path == "/drip":
         for _ in range(int(query["pieces"])):
             await asyncio.sleep(query["pause"])
@@ -72,7 +74,7 @@ async def websocket(path, query, receive, send):
     await send({"type": "websocket.accept"})
     for _ in range(int(query.get("pieces", 0))):
         await send({"type": "websocket.send", "bytes": PIECE})
-        sent["websocket"] += len(PIECE)
+        sent[f"websocket {query['pieces']:.0f}"] += len(PIECE)
     while (message := await receive())["type"] == "websocket.receive":
         await send({"type": "websocket.send", "text": message["text"]})
     say("websocket got", message["code"])

@@ -78,9 +78,9 @@ class Running:
         with self.connect() as client:
             return client.ask("GET", path)
 
-    def sent(self, kind):
-        """How many bytes of floods the application has got rid of."""
-        return json.loads(self.get("/sent")[1])[kind]
+    def sent(self, kind, pieces):
+        """How many bytes of a flood of so many pieces the application has got rid of."""
+        return json.loads(self.get("/sent")[1]).get(f"{kind} {pieces}", 0)
 
     def forget_peak(self):
         Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
@@ -200,7 +200,7 @@ def start(run):
 @pytest.fixture(scope="session")
 def hasty(run):
     """One server with short deadlines, shared by whoever leaves it alive."""
-    running = run(header_seconds=0.6, body_seconds=0.8, idle_seconds=1.2, stall_seconds=0.6)
+    running = run(header_seconds=0.4, body_seconds=0.6, idle_seconds=0.9, stall_seconds=0.7)
     yield running
     running.kill()
 

@@ -1,6 +1,8 @@
 """What a client may send, and how long it may take."""
 
+import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -72,18 +74,19 @@ def test_the_limit_goes_by_method_and_decoded_path_without_the_query(patient):
             assert client.ask(method, path, "Content-Length: 200001\r\n", bytes(200_001)) == expected
 
 
+def test_forms_are_left_to_the_application_even_broken_ones(patient):
+    with patient.connect() as client:
+        headers = "Content-Type: multipart/form-data\r\nContent-Length: 5\r\n"
+        assert client.ask("POST", "/", headers, b"hello") == (200, b"got 5")
+
+
 def test_more_body_than_announced_is_not_read_as_body(patient):
     before = patient.forget_peak()
     with patient.connect() as client:
         client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello")
-        try:
+        with suppress(OSError):
             for _ in range(64):
                 client.send(BLOCK)
-        except (ConnectionResetError, BrokenPipeError):
-            pass
-        else:
-            assert client.answer() == (200, b"got 5")
-            assert client.answer()[0] == 431
     assert patient.peak() - before < 8 * MEGABYTE
     assert patient.get("/") == (200, b"got 0")
 
@@ -112,24 +115,26 @@ def test_an_endless_request_line_is_refused(patient):
         assert client.answer() == (431, b"A request line or header is too long.\n")
 
 
-def send_slowly(client, data, pause=0.1):
-    """Send a byte at a time until it is all gone or the server has had enough."""
-    try:
-        for byte in data:
-            client.send(bytes([byte]))
-            time.sleep(pause)
-    except (BrokenPipeError, ConnectionResetError):
-        pass
+def send_slowly(client, data):
+    """Go on sending a byte at a time, in the background, until the connection is gone."""
+
+    def send():
+        with suppress(OSError):
+            for byte in data:
+                client.send(bytes([byte]))
+                time.sleep(0.06)
+
+    threading.Thread(target=send).start()
 
 
 @pytest.mark.parametrize(
     ("at_once", "slowly", "seconds"),
     [
-        (b"", b"GET /12345 HTTP/1.1\r\n", 0.6),
-        (b"GET / HTTP/1.1\r\nX-Slow: ", b"12345678901", 0.6),
-        (b"POST / HTTP/1.1\r\nContent-Length: 20\r\n\r\n", b"12345678901", 0.8),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nf\r\n", b"12345678901", 0.8),
-        (b"POST / HTTP/1.1\r\nContent-Length: 20\r\n\r\n", b"", 0.8),
+        (b"", b"GET /" + b"a" * 40, 0.4),
+        (b"GET / HTTP/1.1\r\nX-Slow: ", b"a" * 40, 0.4),
+        (b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n", b"a" * 40, 0.6),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n", b"a" * 40, 0.6),
+        (b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n", b"", 0.6),
     ],
     ids=["first line", "header", "body", "chunk", "no body"],
 )
@@ -137,32 +142,39 @@ def test_a_request_that_dawdles_is_told_so_at_its_deadline(hasty, at_once, slowl
     with hasty.connect() as client:
         began = time.monotonic()
         client.send(at_once)
-        send_slowly(client, slowly[:6])
+        send_slowly(client, slowly)
         assert client.answer() == TOO_SLOW
-        assert seconds - 0.1 < time.monotonic() - began < seconds + 0.5
+        assert seconds - 0.1 < time.monotonic() - began < seconds + 1.5
         assert client.is_closed()
+
+
+def test_the_idle_limit_does_not_silence_a_deadline_that_is_longer(start):
+    server = start(idle_seconds=0.2, body_seconds=0.5)
+    with server.connect() as client:
+        client.send(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n")
+        assert client.answer() == TOO_SLOW
 
 
 def test_the_header_deadline_holds_for_a_second_request_too(hasty):
     with hasty.connect() as client:
         assert client.ask("GET", "/")[0] == 200
-        send_slowly(client, b"GET /1")
+        client.send(b"GET /1")
         assert client.answer() == TOO_SLOW
 
 
 def test_half_a_request_behind_a_running_one_is_timed_from_the_end_of_that(hasty):
     with hasty.connect() as client:
         began = time.monotonic()
-        client.send(b"GET /?wait=0.7 HTTP/1.1\r\nHost: test\r\n\r\nGET /half")
+        client.send(b"GET /?wait=0.5 HTTP/1.1\r\nHost: test\r\n\r\nGET /half")
         assert client.answer() == (200, b"got 0")
-        assert time.monotonic() - began >= 0.7
+        assert time.monotonic() - began >= 0.5
         assert client.answer() == TOO_SLOW
 
 
 def test_a_connection_may_idle_longer_than_any_deadline_and_be_used_again(hasty):
     with hasty.connect() as client:
         assert client.ask("POST", "/", "Content-Length: 5\r\n", b"hello") == (200, b"got 5")
-        time.sleep(0.9)
+        time.sleep(0.7)
         assert client.ask("GET", "/") == (200, b"got 0")
 
 
@@ -171,12 +183,12 @@ def test_an_idle_connection_is_closed_in_the_end_without_a_word(hasty):
         assert client.ask("GET", "/")[0] == 200
         began = time.monotonic()
         assert client.is_closed()
-        assert 1.1 < time.monotonic() - began < 2.2
+        assert 0.8 < time.monotonic() - began < 5
 
 
 def test_a_slow_response_is_no_slow_request(hasty):
     with hasty.connect() as client:
-        assert client.ask("GET", "/drip?wait=0.9&pieces=2&pause=0.25") == (200, b"..got 0")
+        assert client.ask("GET", "/drip?wait=0.7&pieces=2&pause=0.15") == (200, b"..got 0")
 
 
 def test_pipelined_requests_are_answered_in_order(patient):
