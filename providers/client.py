@@ -236,7 +236,7 @@ class _Call:
             problem = self._too_late()
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError) as error:
             # The transport calls every lost connection a ConnectTimeout: only its cause tells what happened.
-            problem = self._failure(error.__cause__ or error)
+            problem = self._failure((isinstance(error, httpx.HTTPError) and error.__cause__) or error)
         else:
             return
         raise problem
@@ -254,7 +254,7 @@ class _Call:
                 return UpstreamTimeout(f"{host} could not be reached within {seconds}. {TRY_AGAIN}", sent=False)
             case aiohttp.ClientConnectorError():
                 return UpstreamUnavailable(f"{host} cannot be reached. {TRY_AGAIN}", excerpt=excerpt, sent=False)
-            case httpx.InvalidURL() | httpx.UnsupportedProtocol() | aiohttp.InvalidURL():
+            case httpx.InvalidURL() | aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
                 message = "The address of this deployment cannot be called. An administrator has to look at it."
                 return UpstreamUnavailable(message, excerpt=excerpt, sent=False)
             case aiohttp.ClientResponseError():

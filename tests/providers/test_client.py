@@ -140,6 +140,15 @@ async def test_requests_one_after_the_other_share_a_connection():
     assert (len(upstream.requests), upstream.connections) == (5, 1)
 
 
+async def test_a_response_that_ends_a_little_after_its_answer_leaves_the_connection_usable():
+    script = [streamed(*STORY, end=False), 0.02, b"0\r\n\r\n"]
+    async with serving(script) as upstream, calling(upstream) as client:
+        for _ in range(3):
+            assert await all_of(client.stream(upstream.target(), HI)) == EVENTS
+
+    assert (len(upstream.requests), upstream.connections) == (3, 1)
+
+
 async def test_an_upstream_that_keeps_the_connection_open_after_its_end_delays_nobody():
     async with serving([streamed(*STORY, end=False), "hang"]) as upstream, calling(upstream) as client:
         started = time.monotonic()

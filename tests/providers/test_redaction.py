@@ -1,0 +1,44 @@
+"""Errors without the key."""
+
+import pytest
+
+from providers.errors import UpstreamRejected
+from providers.redaction import redacted, without_key
+
+KEY = "sk-canary/0123456789+ABCDEF=="
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        (f"Incorrect API key provided: {KEY}.", "Incorrect API key provided: [redacted]"),
+        (f'{{"key": "{KEY}", "code": 401}}', '{"key": "[redacted]", "code": 401}'),
+        (f"{KEY} and again {KEY}", "[redacted] and again [redacted]"),
+        ("/v1?key=sk-canary%2F0123456789%2BABCDEF%3D%3D&x=1", "/v1?key=[redacted]"),
+        ("Basic c2stY2FuYXJ5LzAxMjM0NTY3ODkrQUJDREVGPT0=", "Basic [redacted]"),
+        ("starts with sk-canary/01234", "starts with [redacted]"),
+        ("starts with sk-can…", "starts with sk-can…"),
+        ("No key here.", "No key here."),
+        ("", ""),
+    ],
+)
+def test_the_key_is_cut_out_however_it_is_spelled(told, left):
+    assert without_key(told, KEY) == left
+
+
+def test_without_a_key_nothing_is_cut_out():
+    assert without_key("Any text", "") == "Any text"
+
+
+def test_a_short_key_is_cut_out_whole():
+    assert without_key("key: k1 k2", "k1") == "key: [redacted] k2"
+
+
+def test_an_error_keeps_what_is_not_the_key():
+    error = UpstreamRejected(f"Not {KEY}!", excerpt=KEY, upstream_status=401, retry_after=7, sent=False)
+
+    fresh = redacted(error, KEY)
+
+    assert type(fresh) is UpstreamRejected
+    assert (fresh.message, str(fresh), fresh.excerpt) == ("Not [redacted]", "Not [redacted]", "[redacted]")
+    assert (fresh.upstream_status, fresh.retry_after, fresh.sent, fresh.code) == (401, 7, False, "upstream_rejected")
