@@ -24,10 +24,11 @@ check: ## the static checks alone
 	@tools/bootstrap.sh dev
 	@exec $(VENV)/python -m tools.test --check
 
-fmt: ## format the code and mend what ruff can mend
+fmt: ## format code and templates, and mend what ruff can mend
 	@tools/bootstrap.sh dev
 	@$(VENV)/ruff check --fix-only --quiet .
 	@$(VENV)/ruff format .
+	@find templates -name '*.html' -exec $(VENV)/djade --target-version 5.2 {} + || true # it fails when it changes something
 
 shell: ## a Python shell with the site loaded
 	@tools/bootstrap.sh run

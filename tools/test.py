@@ -149,7 +149,7 @@ def _row(outcome: Outcome) -> str:
 
 
 def summarise(outcomes: list[Outcome], seconds: float) -> int:
-    """Print the table and, alone on the last line, the sum of all tests; returns the exit status."""
+    """Print the table and, alone on the last line, the sum of all tests if there were any; returns the exit status."""
     failed = [outcome.step.name for outcome in outcomes if outcome.verdict.result == FAILED]
     print(f"\n{'Step':24} {'Result':12} {'Time':>9}")
     for outcome in outcomes:
@@ -162,7 +162,8 @@ def summarise(outcomes: list[Outcome], seconds: float) -> int:
             print(f"{outcome.verdict.result}: {outcome.step.name} ({outcome.verdict.note})")
     passed_tests = sum(outcome.verdict.passed for outcome in outcomes)
     failed_tests = sum(outcome.verdict.failed for outcome in outcomes)
-    print(f"{passed_tests} passed, {failed_tests} failed", flush=True)
+    if passed_tests or failed_tests:
+        print(f"{passed_tests} passed, {failed_tests} failed", flush=True)
     return 1 if failed else 0
 
 
