@@ -22,8 +22,9 @@ def credits(nano: int) -> str:
 
 @register.filter
 def balance(nano: int) -> str:
-    """What is left, never rounded up: two to four decimals, so that every answer shows."""
-    return _trimmed(to_credits(nano).quantize(Decimal("0.0001"), ROUND_DOWN), at_least=2)
+    """What is left, never rounded up: two decimals or four, so that every answer shows."""
+    four = f"{to_credits(nano).quantize(Decimal('0.0001'), ROUND_DOWN):,f}"
+    return four.removesuffix("00")
 
 
 def _trimmed(number: Decimal, at_least: int) -> str:

@@ -125,7 +125,7 @@ class SideBar extends HTMLElement {
 
   async #load() {
     const url = `/sidebar?q=${encodeURIComponent(this.#search.value)}`
-    await htmx.ajax("GET", url, { target: "#chat-rows", swap: "outerHTML" })
+    await htmx.ajax("GET", url, { source: "#chat-rows", target: "#chat-rows", swap: "outerHTML" })
     const title = this.querySelector("[aria-current] .row__title")?.textContent
     if (!title) return
 

@@ -276,6 +276,7 @@ class ChatPage extends HTMLElement {
   #part(name) { return this.querySelector(`[data-part="${name}"]`) }
 }
 
-const load = (url, target, select) => htmx.ajax("GET", url, { target, select, swap: "outerHTML" })
+// Each target is its own source: htmx lets requests of one source wait for each other, and drops some.
+const load = (url, target, select) => htmx.ajax("GET", url, { source: target, target, select, swap: "outerHTML" })
 
 customElements.define("chat-page", ChatPage)

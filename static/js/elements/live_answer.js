@@ -1,20 +1,23 @@
 // An answer while it is written: plain text, one write a frame, a timer for the reasoning.
 import StreamText from "chatsite/models/stream_text.js"
 
+const TICK = 500
+
 export default class LiveAnswer extends HTMLElement {
   #streams = {}
   #fresh = { text: "", reasoning: "" }
   #frame = 0
   #ticker = 0
   #thinkingSince = 0
-  #thoughtFor = 0
+  #writing = false
 
   // Lifecycle
 
   connectedCallback() {
     for (const channel of ["text", "reasoning"]) this.#streams[channel] ??= new StreamText(this.#part(channel).textContent)
     if (this.#streams.reasoning.text) this.#think(this.#startedAt())
-    this.#ticker = setInterval(() => this.#tick(), 1000)
+    if (this.#streams.text.text) this.#write()
+    this.#ticker = setInterval(() => this.#tick(), TICK)
   }
 
   disconnectedCallback() {
@@ -68,27 +71,37 @@ export default class LiveAnswer extends HTMLElement {
       this.#fresh[channel] = ""
     }
     if (this.#streams.reasoning.text) this.#think(Date.now())
-    if (this.#streams.text.text) this.#settle()
-    this.#part("waiting").hidden = Boolean(this.#streams.text.text || this.#streams.reasoning.text) || "ended" in this.dataset
+    if (this.#streams.text.text) this.#write()
   }
 
   #think(since) {
-    this.#thinkingSince ||= since
+    if (this.#thinkingSince) return
+
+    this.#thinkingSince = since
+    this.#part("waiting").hidden = true
     this.#part("thinking").hidden = false
     this.#tick()
   }
 
-  #settle() {
-    if (!this.#thinkingSince || this.#thoughtFor) return
+  #write() {
+    if (this.#writing) return
 
-    this.#thoughtFor = Math.max(1, Math.round((Date.now() - this.#thinkingSince) / 1000))
-    this.#part("thinking-title").textContent = `Thought for ${inWords(this.#thoughtFor)}`
+    this.#writing = true
+    this.#part("waiting").hidden = true
+    this.#settle()
+  }
+
+  #settle() {
+    if (!this.#thinkingSince) return
+
+    const seconds = Math.max(1, Math.round((Date.now() - this.#thinkingSince) / 1000))
+    this.#part("thinking-title").textContent = `Thought for ${inWords(seconds)}`
     this.#part("timer").textContent = ""
     this.#part("last-line").textContent = ""
   }
 
   #tick() {
-    if (!this.#thinkingSince || this.#thoughtFor || "ended" in this.dataset) return
+    if (!this.#thinkingSince || this.#writing || "ended" in this.dataset) return
 
     this.#part("timer").textContent = inWords(Math.floor((Date.now() - this.#thinkingSince) / 1000))
     this.#part("last-line").textContent = lastLine(this.#streams.reasoning.text)
