@@ -1,6 +1,7 @@
 """The ledger in the admin: to be read. Credits enter by a grant with a reason, prices by a new version."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -16,24 +17,42 @@ from billing.money import plain
 from billing.services import set_price
 
 
-def credits(field: str, title: str = "") -> Any:
-    """A column of nanocredits, shown as credits."""
+def number(field: str, title: str = "", words: Callable[[int], str] = "{:,}".format, zero: str = "–") -> Any:
+    """A right-aligned column of whole numbers, in `words`."""
 
     @admin.display(description=title or field.replace("_", " "))
     def column(row: Any) -> str:
-        nano = getattr(row, field)
-        return "–" if nano is None else plain(nano)
+        value = getattr(row, field)
+        if value is None:
+            return "–"
+        return words(value) if value else zero
 
+    column.__name__ = f"number_{field}"  # the class of its cells
     return column
+
+
+def amount(field: str) -> Any:
+    """Nanocredits, shown as credits."""
+    return number(field, words=plain)
+
+
+def rate(field: str) -> Any:
+    """A price: here 0 is something else than none."""
+    return number(field, words=plain, zero="0")
+
+
+@admin.display(description="time (UTC)")
+def time(row: Any) -> str:
+    return f"{row.created:%Y-%m-%d %H:%M:%S}"
 
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
-    list_display = ("__str__", credits("posted"), credits("held"), credits("available"))
+    list_display = ("__str__", amount("posted"), amount("held"), amount("available"))
     list_filter = ("kind",)
     list_select_related = ("user",)
     search_fields = ("user__email", "user__name")
-    fields = ("kind", "user", credits("posted"), credits("held"), credits("available"), "transfers")
+    fields = ("kind", "user", amount("posted"), amount("held"), amount("available"), "transfers")
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.grant)
@@ -59,10 +78,10 @@ class PriceAdmin(Admin):
     actions = None
     list_display = (
         "deployment",
-        credits("input"),
-        credits("output"),
-        credits("cached_input"),
-        credits("reasoning"),
+        rate("input"),
+        rate("output"),
+        rate("cached_input"),
+        rate("reasoning"),
         "source",
         "effective_from",
         "actor",
@@ -90,32 +109,32 @@ class PriceAdmin(Admin):
 
 @admin.register(Transfer)
 class TransferAdmin(ReadOnlyAdmin):
-    list_display = ("created", "kind", credits("amount"), "debit", "credit", "subject", "reason", "actor")
+    list_display = (time, "kind", amount("amount"), "debit", "credit", "subject", "reason", "actor")
     list_filter = ("kind",)
     list_select_related = ("debit__user", "credit__user", "actor")
     search_fields = ("subject__exact", "key__exact")
     search_help_text = "A whole subject, such as generation:…, or a whole key."
     ordering = ("-id",)  # ids are ordered by time, and unlike the time they have an index
     sortable_by = ()
-    fields = ("created", "kind", credits("amount"), "debit", "credit", "subject", "key", "reason", "actor")
+    fields: ClassVar[Any] = (time, "kind", amount("amount"), "debit", "credit", "subject", "key", "reason", "actor")
 
 
 @admin.register(Hold)
 class HoldAdmin(ReadOnlyAdmin):
-    list_display = ("created", "wallet", credits("amount"), credits("settled"), "state", "own_key", "subject")
+    list_display = (time, "wallet", amount("amount"), amount("settled"), "state", "own_key", "subject")
     list_filter = ("state", "own_key")
     list_select_related = ("wallet__user",)
     search_fields = ("subject__exact",)
     search_help_text = "A whole subject, such as generation:…"
     ordering = ("-id",)
     sortable_by = ()
-    fields = (
-        "created",
+    fields: ClassVar[Any] = (
+        time,
         "wallet",
         "subject",
         "state",
-        credits("amount"),
-        credits("settled"),
+        amount("amount"),
+        amount("settled"),
         "own_key",
         "prompt_tokens",
         "most_completion_tokens",
@@ -126,17 +145,14 @@ class HoldAdmin(ReadOnlyAdmin):
 @admin.register(UsageRecord)
 class UsageRecordAdmin(ReadOnlyAdmin):
     list_display = (
-        "created",
+        time,
         "user",
         "model_name",
-        "prompt_tokens",
-        "completion_tokens",
-        "reasoning_tokens",
-        credits("charge"),
-        "source",
+        number("prompt_tokens", "tokens in"),
+        number("completion_tokens", "tokens out"),
+        amount("charge"),
         "outcome",
-        "own_key",
-        "simulated",
+        "served_by",
     )
     list_filter = ("outcome", "own_key", "simulated")
     list_select_related = ("user",)
@@ -144,12 +160,12 @@ class UsageRecordAdmin(ReadOnlyAdmin):
     search_help_text = "A whole e-mail address, subject or model name."
     ordering = ("-id",)
     sortable_by = ()
-    fields = (
-        "created",
+    fields: ClassVar[Any] = (
+        time,
         ("user", "purpose", "outcome"),
         ("model_name", "deployment", "own_key", "simulated"),
         ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "source"),
-        (credits("charge"), "price", "upstream_cost"),
+        (amount("charge"), "price", "upstream_cost"),
         ("first_token_ms", "duration_ms"),
         ("subject", "hold"),
         "raw_usage",
@@ -159,3 +175,12 @@ class UsageRecordAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[UsageRecord]:
         found: QuerySet[UsageRecord] = super().get_queryset(request)
         return found.select_related("deployment__model", "price__deployment__model", "hold")
+
+    @admin.display(description="served by")
+    def served_by(self, record: UsageRecord) -> str:
+        """Whose key answered, if any did."""
+        if record.deployment_id is None:
+            return "–"
+        if record.own_key:
+            return "own key"
+        return "simulated upstream" if record.simulated else "team’s key"

@@ -14,7 +14,7 @@ class NewKeyField(forms.CharField):
     """A provider key, write-only. Empty, or the mask that a page shows, becomes "": keep the saved one."""
 
     def __init__(self, **options: Any) -> None:
-        quiet = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
+        quiet = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off", "class": "vTextField"}
         widget = forms.PasswordInput(render_value=False, attrs=quiet)
         super().__init__(**{"required": False, "widget": widget, **options})
 
