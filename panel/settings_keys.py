@@ -93,7 +93,7 @@ def remove(request: HttpRequest, deployment_id: UUID) -> HttpResponse:
     mine = UpstreamKey.objects.select_related("deployment__model")
     key = get_object_or_404(mine, owner=signed_in(request), deployment_id=deployment_id)
     remove_key(key=key)
-    messages.success(request, f"Removed …{key.last_four}: {key.deployment.model.title} is served as for everybody else now.")
+    messages.success(request, f"Removed …{key.last_four}: you use {key.deployment.model.title} as everybody else now.")
     return redirect("panel:keys")
 
 
