@@ -1,4 +1,4 @@
-"""Which addresses may be reached."""
+"""Which addresses may be reached (SS-1)."""
 
 import socket
 

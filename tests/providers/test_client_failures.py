@@ -1,4 +1,4 @@
-"""What goes wrong on the wire, and what it means."""
+"""What goes wrong on the wire, and what it means (SS-1, SS-2, SS-9, SK-1, AV-3)."""
 
 import asyncio
 import socket

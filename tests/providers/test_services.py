@@ -1,6 +1,7 @@
-"""Changes to upstream keys."""
+"""Changes to upstream keys (SK-1, SK-2)."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from django.core import serializers
@@ -143,20 +144,24 @@ def test_a_verdict_on_an_old_key_does_not_fall_on_its_successor(deployment, alic
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_tabs_saving_at_once_leave_one_key():
+def test_eight_tabs_saving_at_once_leave_one_key():
     alice = User.objects.create_user("alice@example.org")
     model = Model.objects.create(name="m", title="M", dialect="openai")
     deployment = Deployment.objects.create(
         model=model, dialect="openai", base_url="https://a.example", upstream_model="m", context_window=9, max_output=9
     )
 
+    ready = Barrier(8)
+
     def save(number):
         try:
+            connection.ensure_connection()
+            ready.wait(5)
             return save_key(deployment=deployment, plain=f"sk-number-{number:04}", owner=alice).pk
         finally:
             connection.close()
 
     with ThreadPoolExecutor(8) as pool:
-        ids = set(pool.map(save, range(20)))
+        ids = set(pool.map(save, range(8)))
 
     assert len(ids) == UpstreamKey.objects.count() == 1
