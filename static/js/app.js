@@ -148,16 +148,27 @@ class SideBar extends HTMLElement {
     this.#search.focus()
   }
 
-  #open(isOpen) {
-    if (!matchMedia("(width < 900px)").matches) return
+  // A column that was put away stays so, on the next page too.
+  #fold(isFolded) {
+    document.body.toggleAttribute("data-folded", isFolded)
+    setCookie("sidebar", isFolded ? "folded" : "open")
+    this.#focusOn(!isFolded)
+  }
 
-    const opener = document.querySelector("[data-part=open-sidebar]")
+  #open(isOpen) {
+    if (!matchMedia("(width < 900px)").matches) return this.#fold(!isOpen)
+
     this.toggleAttribute("data-open", isOpen)
     document.querySelector("[data-part=scrim]").hidden = !isOpen
     document.querySelector("main").inert = isOpen
+    this.#focusOn(isOpen)
+  }
+
+  #focusOn(isOpen) {
+    const opener = document.querySelector("[data-part=open-sidebar]")
     opener.setAttribute("aria-expanded", isOpen)
-    if (isOpen) this.querySelector("[data-part=close-sidebar]").focus()
-    else opener.focus()
+    const next = isOpen ? this.querySelector("[data-part=close-sidebar]") : opener
+    next.focus()
   }
 
   get #search() {

@@ -104,11 +104,16 @@ class ChatPage extends HTMLElement {
     this.#ask({ type: "regenerate", message, model: model || null, params, client_id: newId() })
   }
 
+  #edit(article) {
+    this.#composer.edit(article.querySelector(".message__bubble").textContent, article.dataset.parent)
+  }
+
   #clicked = (event) => {
     const target = event.target.closest("[data-part]")
     const part = target?.dataset.part
     if (part === "regenerate") this.#regenerate(target.value)
     if (part === "starter") this.#composer.fill(target.value)
+    if (part === "edit") this.#edit(target.closest("article"))
     if (part === "jump") this.#toEnd()
   }
 
@@ -195,6 +200,7 @@ class ChatPage extends HTMLElement {
       if ((this.#leaf ?? null) !== parent) return false
       const bubble = this.#clone("prompt-template", prompt, parent)
       bubble.querySelector(".message__bubble").textContent = text
+      bubble.querySelector("[data-source]").dataset.source = `/messages/${prompt}?as=text`
       this.#thread.append(bubble)
     }
     this.#thread.append(this.#blankAnswer(message, prompt, generation, model))
@@ -217,7 +223,7 @@ class ChatPage extends HTMLElement {
     return article
   }
 
-  // Swaps the rendered message in. The reasoning stays open if the reader opened it.
+  // Swaps the rendered message in. Reasoning that was opened stays open, and who reads in the middle stays there.
   async #finish(message) {
     const article = this.#article(message)
     load("/balance", "#balance")
@@ -225,9 +231,11 @@ class ChatPage extends HTMLElement {
 
     article.querySelector("live-answer")?.end()
     const wasOpen = article.querySelector("details")?.open
+    const { top, height } = article.getBoundingClientRect()
     await load(`/messages/${message}`, `#message-${message}`)
     const reasoning = this.#article(message)?.querySelector("details.reasoning")
     if (reasoning && wasOpen) reasoning.open = true
+    if (!this.#following && top < 0) this.#keepPlace(this.#article(message), top / height)
   }
 
   #loadThread() {
@@ -252,6 +260,11 @@ class ChatPage extends HTMLElement {
 
   #follow() {
     if (this.#following) this.#toEnd()
+  }
+
+  #keepPlace(article, share) {
+    const { top, height } = article.getBoundingClientRect()
+    scrollBy(0, top - share * height)
   }
 
   #toEnd() {

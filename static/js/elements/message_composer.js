@@ -8,6 +8,8 @@ export default class MessageComposer extends HTMLElement {
   #drafts = new DraftStore(storage())
   #saving = 0
   #sent = null
+  #leaf = ""
+  #edited = null // the parent of the message that is written anew
 
   // Lifecycle
 
@@ -19,6 +21,7 @@ export default class MessageComposer extends HTMLElement {
     this.#model.addEventListener("change", this.#modelChanged)
     this.#thinking.addEventListener("change", this.#thinkingChanged)
     this.#part("stop").addEventListener("click", this.#stop)
+    this.#part("cancel-edit").addEventListener("click", () => this.#edit(null))
     document.addEventListener("click", this.#closeKnobs)
     window.addEventListener("pagehide", this.#save)
     this.#text.value ||= this.#drafts.load(this.chat)
@@ -60,7 +63,14 @@ export default class MessageComposer extends HTMLElement {
   // The chat that the next message belongs to, and the message that it follows.
   at(chat, leaf) {
     this.#form.elements.conversation.value = chat ?? ""
-    this.#form.elements.parent.value = leaf ?? ""
+    this.#leaf = leaf ?? ""
+    this.#form.elements.parent.value = this.#edited ?? this.#leaf
+  }
+
+  // What is sent next becomes another version of a message that follows `parent`.
+  edit(text, parent) {
+    this.#edit(parent)
+    this.fill(text)
   }
 
   running(isRunning) {
@@ -85,6 +95,7 @@ export default class MessageComposer extends HTMLElement {
 
     this.#drafts.save(this.#sent.chat, "")
     if (this.#text.value === this.#sent.text) this.#text.value = ""
+    this.#edit(null)
     this.#settled("")
   }
 
@@ -159,6 +170,12 @@ export default class MessageComposer extends HTMLElement {
   }
 
   // Internal
+
+  #edit(parent) {
+    this.#edited = parent
+    this.#part("editing").hidden = parent === null
+    this.#form.elements.parent.value = parent ?? this.#leaf
+  }
 
   #settled(message) {
     this.#sent = null
