@@ -231,10 +231,21 @@ def test_a_waiting_shipped_model_takes_over_the_address_key_and_price(apply):
     assert list(row.prices.order_by("effective_from").values_list("source", flat=True)) == ["demo", "admin"]
 
 
-def test_a_second_address_for_a_model_with_a_key_is_a_second_deployment(apply):
+def test_a_second_address_for_a_model_in_one_file_is_a_second_deployment(apply):
     load_shipped_catalogue()
 
-    apply(AWAY + AWAY.replace("thinking.example.org", "backup.example.org"))
+    keyless = AWAY.replace('key_env = "HOUSE_KEY"\n', "")
+    apply(keyless + keyless.replace("thinking.example.org", "backup.example.org"))
+
+    found = Deployment.objects.filter(model__name="deepseek-reasoner").values_list("base_url", flat=True)
+    assert set(found) == {"https://thinking.example.org", "https://backup.example.org"}
+
+
+def test_a_shipped_model_that_has_a_key_keeps_its_address(apply):
+    load_shipped_catalogue()
+    apply(AWAY)
+
+    apply(AWAY.replace("thinking.example.org", "backup.example.org"))
 
     found = Deployment.objects.filter(model__name="deepseek-reasoner").values_list("base_url", flat=True)
     assert set(found) == {"https://thinking.example.org", "https://backup.example.org"}
