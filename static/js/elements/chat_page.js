@@ -14,10 +14,11 @@ class ChatPage extends HTMLElement {
   #backoff = new Backoff()
   #retry = 0
   #unanswered = new Map() // frames that were not answered yet, by client or generation id: sent again after a reconnect
+  #unwanted = new Set() // client ids of turns that were stopped before they began
   #resyncing = new Set()
   #following = true
   #lastTop = 0
-  #grown = new ResizeObserver(() => this.#follow())
+  #grown = new ResizeObserver(() => this.#following && this.#toEnd())
   #leaving = false
 
   // Lifecycle
@@ -64,7 +65,7 @@ class ChatPage extends HTMLElement {
   #closed(code) {
     if (this.#leaving) return
     if (code === SIGNED_OUT) return location.assign(`/accounts/login/?next=${encodeURIComponent(location.pathname)}`)
-    if (UNACCEPTABLE.includes(code)) this.#giveUp()
+    if (UNACCEPTABLE.includes(code)) this.#giveUp("This could not be sent. Shorten it, or reload the page.")
 
     const waiting = this.#unanswered.size ? " What you asked goes out as soon as the connection is back." : ""
     this.#tell("connection", (navigator.onLine ? "Reconnecting…" : "You are offline.") + waiting)
@@ -83,9 +84,10 @@ class ChatPage extends HTMLElement {
   }
 
   // Sending the same again would end the same way.
-  #giveUp() {
+  #giveUp(message) {
     this.#unanswered.clear()
-    this.#composer.refused("This could not be sent. Shorten it, or reload the page.")
+    this.#composer.refused(message)
+    this.#sync()
   }
 
   // Actions
@@ -93,15 +95,18 @@ class ChatPage extends HTMLElement {
   #ask(frame) {
     this.#unanswered.set(frame.client_id ?? frame.generation, frame)
     this.#send(frame)
+    this.#sync()
   }
 
+  // Before the answer has begun there is nothing to stop yet: it is stopped as soon as it begins.
   #stop() {
-    if (this.#live) this.#ask({ type: "stop", generation: this.#live.generation })
+    if (this.#asked) this.#unwanted.add(this.#asked.client_id)
+    else if (this.#live) this.#ask({ type: "stop", generation: this.#live.generation })
   }
 
   #regenerate(message) {
     const { model, params } = this.#composer
-    this.#ask({ type: "regenerate", message, model: model || null, params, client_id: newId() })
+    if (!this.#asked) this.#ask({ type: "regenerate", message, model, params, client_id: newId() })
   }
 
   #edit(article) {
@@ -128,12 +133,13 @@ class ChatPage extends HTMLElement {
       case "turn.ended": return this.#turnEnded(frame)
       case "watching": return this.#watching(frame)
       case "sidebar": return this.querySelector("side-bar").refresh()
-      case "error": return this.#composer.refused(frame.message)
+      case "error": return this.#giveUp(frame.message)
     }
   }
 
   #turnStarted(frame) {
     const mine = this.#unanswered.delete(frame.client_id)
+    if (this.#unwanted.delete(frame.client_id)) this.#ask({ type: "stop", generation: frame.generation })
     if (mine) this.#composer.accepted(frame.client_id)
     if (mine && !this.#chat) this.#enter(frame.conversation)
     if (frame.conversation !== this.#chat || this.#article(frame.message)) return
@@ -146,6 +152,7 @@ class ChatPage extends HTMLElement {
 
   #turnRefused(frame) {
     if (this.#unanswered.delete(frame.client_id)) this.#composer.refused(frame.message)
+    this.#sync()
   }
 
   #delta({ generation, channel, at, text }) {
@@ -235,6 +242,8 @@ class ChatPage extends HTMLElement {
     await load(`/messages/${message}`, `#message-${message}`)
     const reasoning = this.#article(message)?.querySelector("details.reasoning")
     if (reasoning && wasOpen) reasoning.open = true
+    this.#article(message)?.querySelector("live-answer")?.toggleAttribute("data-left", true) // it could not be had
+    this.#sync()
     if (!this.#following && top < 0) this.#keepPlace(this.#article(message), top / height)
   }
 
@@ -245,7 +254,7 @@ class ChatPage extends HTMLElement {
   // Tells the composer what the thread shows now.
   #sync() {
     this.#composer.at(this.#chat, this.#leaf)
-    this.#composer.running(Boolean(this.#live))
+    this.#composer.running(Boolean(this.#asked || this.#live))
   }
 
   // Scrolling: follows the end while the reader is there, and leaves a reader who went up alone.
@@ -258,10 +267,6 @@ class ChatPage extends HTMLElement {
     this.#part("jump").hidden = this.#following
   }
 
-  #follow() {
-    if (this.#following) this.#toEnd()
-  }
-
   #keepPlace(article, share) {
     const { top, height } = article.getBoundingClientRect()
     scrollBy(0, top - share * height)
@@ -272,8 +277,6 @@ class ChatPage extends HTMLElement {
     document.scrollingElement.scrollTop = document.scrollingElement.scrollHeight
   }
 
-  // Internal
-
   #tell(part, text) {
     this.#part(part).textContent = text
     this.#part(part).hidden = !text
@@ -283,7 +286,8 @@ class ChatPage extends HTMLElement {
   get #composer() { return this.querySelector("message-composer") }
   get #thread() { return this.querySelector("#thread") }
   get #leaf() { return this.#thread.lastElementChild?.dataset.message }
-  get #live() { return this.#thread.querySelector("live-answer:not([data-ended])") }
+  get #live() { return this.#thread.querySelector("live-answer:not([data-left])") }
+  get #asked() { return [...this.#unanswered.values()].find((frame) => frame.client_id) }
   #liveOf(generation) { return this.#thread.querySelector(`live-answer[data-generation="${generation}"]`) }
   #article(message) { return this.#thread.querySelector(`#message-${message}`) }
   #part(name) { return this.querySelector(`[data-part="${name}"]`) }

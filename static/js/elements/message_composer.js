@@ -158,7 +158,7 @@ export default class MessageComposer extends HTMLElement {
     this.#part("simulated").hidden = !simulated
     for (const name of ["temperature", "max_tokens"]) this.#part(name).hidden = !names.includes(name)
     this.#part("no-knobs").hidden = Boolean(settable)
-    for (const card of document.querySelectorAll(".model-card")) card.hidden = card.dataset.model !== this.model
+    this.#showCard()
   }
 
   #thinkingChanged = () => {
@@ -170,6 +170,12 @@ export default class MessageComposer extends HTMLElement {
   }
 
   // Internal
+
+  // The new chat's page keeps a card for each model.
+  #showCard() {
+    const card = document.querySelector(`template[data-model="${CSS.escape(this.model)}"]`)
+    if (card) document.querySelector(".model-card").replaceWith(card.content.cloneNode(true))
+  }
 
   #edit(parent) {
     this.#edited = parent
