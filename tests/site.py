@@ -29,8 +29,13 @@ def collected_static():
     """The static files as the site serves them, collected once for all sites of a run."""
     folder = tempfile.mkdtemp(prefix="chatsite-static-")
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, "STATIC_ROOT": folder}, check=True)
+    subprocess.run(command, cwd=ROOT, env={**inherited(), "STATIC_ROOT": folder}, check=True)
     return folder
+
+
+def inherited():
+    """Of our environment, what says where things are; none of the tests' own settings."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV") if name in os.environ}
 
 
 class Site:
@@ -46,8 +51,7 @@ class Site:
             "STARTING_CREDITS": "0",
             "STATIC_ROOT": collected_static(),
         }
-        names = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
-        self.environment = {n: os.environ[n] for n in names if n in os.environ} | ours | environment
+        self.environment = inherited() | ours | environment
         self.process = None
         self.lines = []
 

@@ -61,6 +61,7 @@ def person(numbers):
 def quiet(page):
     """Fails when a page logs an error, throws, or breaks the content security policy."""
     said = []
+    page.set_default_timeout(8_000)
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: said.append(str(error)))
     yield page
@@ -91,6 +92,11 @@ def log(page):
     return page.get_by_role("log", name="Messages")
 
 
+def answer(page):
+    """The last answer alone: what was asked stands in the log too."""
+    return log(page).get_by_role("article").last
+
+
 def choose(page, model):
     """Choose a model by its public name."""
     picker = page.get_by_role("combobox", name="Model")
@@ -99,5 +105,6 @@ def choose(page, model):
 
 
 def finished(page):
-    """Wait until nothing is being written any more."""
+    """Wait until what was sent has been accepted and nothing is being written any more."""
+    expect(page.get_by_role("textbox", name="Message")).to_have_value("")
     expect(page.get_by_role("button", name="Stop")).to_have_count(0, timeout=20_000)

@@ -7,7 +7,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import choose, finished, log, send, sign_in
+from tests.browser.conftest import answer, choose, finished, log, send, sign_in
 from tests.site import get, wait_until
 
 DOCUMENTED = [
@@ -18,6 +18,8 @@ DOCUMENTED = [
     "segmind/deepseek-chat",
     "deepseek-ai/DeepSeek-V3",
 ]
+
+WORDS = " ".join(f"word{number}" for number in range(400))
 
 
 def journal(site):
@@ -55,35 +57,33 @@ def test_reasoning_stands_in_a_block_of_its_own_and_the_answer_is_rendered(chat)
 
 
 def test_stop_ends_within_300_ms_keeps_the_text_and_closes_upstream(chat, site):
-    send(chat, "[[speed=50 length=2000]] stopword-1 Tell me everything")
-    expect(log(chat)).to_contain_text("simulated upstream", timeout=10_000)
+    send(chat, f'[[speed=50 say="{WORDS}"]] stopword-1 Tell me everything')
+    expect(answer(chat)).to_contain_text("word20 ")
     begun = time.monotonic()
     chat.get_by_role("button", name="Stop").click()
     clicked = time.monotonic()
     call = wait_until(lambda: (c := last_call(site, "stopword-1"))["disconnected"] and c, seconds=3, step=0.01)
     assert time.monotonic() - clicked < 0.3 + (clicked - begun)
-    assert call["tokens_sent"] < 2000
+    assert call["tokens_sent"] < 400
     expect(log(chat)).to_contain_text("Stopped")
     expect(chat.get_by_role("button", name="Send")).to_be_visible()
     chat.reload()
-    expect(log(chat)).to_contain_text("simulated upstream")
+    expect(answer(chat)).to_contain_text("word20 ")
     expect(log(chat)).to_contain_text("Stopped")
 
 
 def test_a_reload_and_a_second_tab_show_the_whole_answer_so_far_and_go_on(chat, context):
-    words = " ".join(f"word{number}" for number in range(400))
-    send(chat, f'[[speed=80 say="{words}"]] Count')
-    expect(log(chat)).to_contain_text("word40 ")
+    send(chat, f'[[speed=80 say="{WORDS}"]] Count')
+    expect(answer(chat)).to_contain_text("word40 ")
     chat.reload()
     second = context.new_page()
     second.goto(chat.url)
-    expect(log(chat)).to_contain_text("word0 word1 word2")
-    expect(log(second)).to_contain_text("word0 word1 word2")
+    expect(answer(chat)).to_contain_text("word0 word1 word2")
+    expect(answer(second)).to_contain_text("word0 word1 word2")
     finished(chat)
     finished(second)
     for page in (chat, second):
-        shown = re.findall(r"word\d+", log(page).inner_text())
-        assert shown[-400:] == words.split()
+        assert re.findall(r"word\d+", answer(page).inner_text()) == WORDS.split()
 
 
 def test_what_is_streamed_is_what_is_stored_character_for_character(chat):
@@ -91,7 +91,7 @@ def test_what_is_streamed_is_what_is_stored_character_for_character(chat):
     send(chat, f'[[speed=20 say="{text}"]] Unicode')
     finished(chat)
     chat.reload()
-    expect(log(chat)).to_contain_text(text)
+    expect(answer(chat)).to_contain_text(text)
 
 
 def test_a_second_message_follows_the_first_and_sees_it(chat, site):
@@ -99,7 +99,7 @@ def test_a_second_message_follows_the_first_and_sees_it(chat, site):
     finished(chat)
     send(chat, '[[say="Second answer"]] secondword-7 Two')
     finished(chat)
-    expect(log(chat)).to_contain_text("Second answer")
+    expect(answer(chat)).to_contain_text("Second answer")
     roles = [message["role"] for message in last_call(site, "secondword-7")["body"]["messages"]]
     assert roles == ["user", "assistant", "user"]
 
@@ -120,7 +120,7 @@ def test_another_chat_answers_while_the_first_still_does(chat):
     chat.get_by_role("button", name="New chat").click()
     expect(chat.get_by_role("textbox", name="Message")).to_be_empty()
     send(chat, '[[say="Quick"]] The second chat')
-    expect(log(chat)).to_contain_text("Quick")
+    expect(answer(chat)).to_contain_text("Quick")
     chat.get_by_role("navigation", name="Conversations").get_by_text("The first chat").click()
     expect(chat).to_have_url(first)
     expect(log(chat)).to_contain_text("The first chat")
@@ -136,7 +136,7 @@ def test_a_failed_answer_says_so_in_words_and_can_be_tried_again(chat):
 def test_an_answer_cut_off_in_the_middle_keeps_its_text(chat):
     send(chat, '[[fail_after=10 fail_mode=close say="one two three four five six seven eight nine ten eleven"]] Cut')
     expect(log(chat)).to_contain_text("Failed")
-    expect(log(chat)).to_contain_text("one two three")
+    expect(answer(chat)).to_contain_text("one two three")
 
 
 def test_hostile_markup_from_a_model_stays_text(chat):
@@ -144,7 +144,7 @@ def test_hostile_markup_from_a_model_stays_text(chat):
     chat.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     send(chat, '[[say="<img src=x onerror=alert(1)><script>alert(2)</script><b hx-get=/x>hi</b>"]] Attack')
     finished(chat)
-    expect(log(chat)).to_contain_text("<script>alert(2)</script>")
+    expect(answer(chat)).to_contain_text("<script>alert(2)</script>")
     assert dialogs == []
     assert log(chat).locator("b").count() == 0
 
