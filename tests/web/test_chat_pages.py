@@ -10,6 +10,7 @@ from billing.models import Price
 from billing.services import grant, set_price
 from conversations import selectors
 from conversations.models import Conversation, Generation, Message
+from providers.services import save_key
 from tests.factories import make_model
 from tests.web.chats import add_answer, add_turn, make_chat
 
@@ -288,6 +289,15 @@ def test_models_that_cannot_be_used_say_why(alice, settings):
     assert choices["demo"].is_free
     assert choices["demo"].simulated
     assert selectors.chosen(choices.values(), "unkeyed").model == demo
+
+
+def test_a_demo_price_is_no_price_for_a_real_key_and_an_own_key_needs_none(alice, bob):
+    demo = make_model("demo", input=0, output=0, source=Price.Source.DEMO).deployments.get()
+    save_key(deployment=demo, plain="team-key-0001", owner=None)
+    save_key(deployment=demo, plain="own-key-00002", owner=alice)
+    (mine,), (his,) = selectors.picker(alice), selectors.picker(bob)
+    assert (mine.reason, mine.own_key, mine.is_free, mine.simulated) == ("", True, True, False)
+    assert (his.reason, his.own_key, his.simulated) == ("No price", False, False)
 
 
 def test_the_picker_takes_four_queries_however_many_models_there_are(alice, django_assert_num_queries):
