@@ -113,7 +113,7 @@ class _Call:
         finally:
             await response.aclose()
         if not self._finished:
-            raise UpstreamProtocolError(f"The answer of {self._host} broke off before its end. {TRY_AGAIN}")
+            raise UpstreamProtocolError(f"{self._host} broke off before the end of the answer. {TRY_AGAIN}")
 
     async def _send(self) -> httpx.Response:
         message = self._message()
@@ -218,7 +218,7 @@ class _Call:
                 chunk = await anext(chunks, None)
         self._received += len(chunk or b"")
         if self._received > limit:
-            raise UpstreamProtocolError(f"The answer of {self._host} is larger than any answer should be. {TRY_AGAIN}")
+            raise UpstreamProtocolError(f"{self._host} sent more than any answer should be. {TRY_AGAIN}")
         return chunk
 
     async def _linger(self, chunks: AsyncIterator[bytes]) -> None:
@@ -260,7 +260,7 @@ class _Call:
             case aiohttp.ClientResponseError():
                 return UpstreamProtocolError(f"{host} answered something that is not HTTP. {TRY_AGAIN}")
             case _ if self._received:
-                return UpstreamProtocolError(f"The answer of {host} broke off before its end. {TRY_AGAIN}")
+                return UpstreamProtocolError(f"{host} broke off before the end of the answer. {TRY_AGAIN}")
             case _:
                 return UpstreamUnavailable(f"{host} closed the connection without an answer. {TRY_AGAIN}")
 

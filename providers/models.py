@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from accounts.ids import new_id
 
@@ -99,7 +100,7 @@ class UpstreamKey(models.Model):
     last_four = models.CharField(max_length=4, editable=False)
     fingerprint = models.CharField(max_length=16, editable=False)
     state = models.CharField(max_length=8, choices=State.choices, default=State.GOOD)
-    created = models.DateTimeField(auto_now_add=True)
+    created = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         constraints = [

@@ -85,7 +85,7 @@ def endpoints(models: Iterable[Model], user: User) -> dict[UUID, list[Endpoint]]
     found: dict[UUID, list[Endpoint]] = defaultdict(list)
     for deployment in deployments:
         found[deployment.model_id] += _endpoint(deployment, by_deployment[deployment.pk])
-    return {model: _own_alone(listed) for model, listed in found.items()}
+    return {model: _of_one_kind(listed) for model, listed in found.items()}
 
 
 def _endpoint(deployment: Deployment, keys: list[UpstreamKey]) -> list[Endpoint]:
@@ -98,8 +98,10 @@ def _endpoint(deployment: Deployment, keys: list[UpstreamKey]) -> list[Endpoint]
     return [Endpoint(deployment, None)] if simulate else []
 
 
-def _own_alone(listed: list[Endpoint]) -> list[Endpoint]:
-    return [endpoint for endpoint in listed if endpoint.own_key] or listed
+def _of_one_kind(listed: list[Endpoint]) -> list[Endpoint]:
+    """A member's own keys alone, else the team's alone: failing over never changes who pays, or ends at a simulator."""
+    own = [endpoint for endpoint in listed if endpoint.own_key]
+    return own or [endpoint for endpoint in listed if not endpoint.simulated] or listed
 
 
 class Route:

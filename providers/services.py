@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.ids import new_id
@@ -40,6 +41,7 @@ def _write(same: dict[str, Any], fingerprint: str, plain: str) -> UpstreamKey:
     key.fingerprint = fingerprint
     key.last_four = plain[-4:] if len(plain) >= SHOWN_FROM else ""
     key.state = UpstreamKey.State.GOOD
+    key.created = timezone.now()
     vault.seal(key, plain)
     key.save(force_insert=is_new, force_update=not is_new)
     return key

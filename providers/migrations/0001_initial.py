@@ -2,6 +2,7 @@
 
 import accounts.ids
 import django.db.models.deletion
+import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
@@ -63,7 +64,7 @@ class Migration(migrations.Migration):
                 ('last_four', models.CharField(editable=False, max_length=4)),
                 ('fingerprint', models.CharField(editable=False, max_length=16)),
                 ('state', models.CharField(choices=[('good', 'In use'), ('refused', 'Refused by the provider'), ('broke', 'Out of credit at the provider')], default='good', max_length=8)),
-                ('created', models.DateTimeField(auto_now_add=True)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('deployment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='providers.deployment')),
                 ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='upstream_keys', to=settings.AUTH_USER_MODEL)),
             ],

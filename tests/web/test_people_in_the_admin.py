@@ -2,7 +2,11 @@
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.test import Client
+from django.urls import reverse
+
+from tests.factories import make_user
 
 PASSWORD = "a sound of seven bells"
 NEW = {
@@ -91,3 +95,17 @@ def test_a_member_adds_nobody(client, member):
 
     assert client.post("/admin/accounts/user/add/", NEW).status_code == 302
     assert get_user_model().objects.count() == 1
+
+
+def test_rights_are_given_by_who_has_them_all(client, admin, member):
+    helper = make_user("helper@example.org", is_staff=True)
+    helper.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    url = reverse("admin:accounts_user_change", args=[helper.pk])
+    forged = {"email": helper.email, "name": "Helper", "is_active": "on", "is_staff": "on", "is_superuser": "on"}
+    client.force_login(helper)
+    assert client.post(url, forged).status_code == 302
+    helper.refresh_from_db()
+    assert (helper.name, helper.is_superuser) == ("Helper", False)
+    assert admin.post(url, forged).status_code == 302
+    helper.refresh_from_db()
+    assert helper.is_superuser
