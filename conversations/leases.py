@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from conversations.models import EngineProcess, Generation
-from conversations.turns import interrupt
+from conversations.runs import interrupt
 
 LEASE_SECONDS = 12
 BEAT_SECONDS = 2

@@ -66,6 +66,12 @@ class Message(models.Model):
         return f"{self.role}: {self.text[:40]}"
 
 
+class GenerationQuerySet(models.QuerySet["Generation"]):
+    def with_rows(self) -> "GenerationQuerySet":
+        """With all that is needed to tell of it and to run it, so that the event loop never asks the database."""
+        return self.select_related("prompt", "answer", "model", "conversation", "user")
+
+
 class Generation(models.Model):
     """One run of a model. Exactly one finisher moves it out of `queued` or `running`, and moves the money with it."""
 
@@ -102,6 +108,8 @@ class Generation(models.Model):
     first_token = models.DateTimeField(null=True, blank=True)
     thought_ms = models.PositiveIntegerField(null=True, blank=True)  # from the first reasoning to the first text
     finished = models.DateTimeField(null=True, blank=True)
+
+    objects = GenerationQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -8,7 +8,7 @@ from billing.pricing import Tokens
 from conversations.engine.store import MemoryStore
 from conversations.events import Channel
 from conversations.models import Generation
-from conversations.turns import Progress
+from conversations.runs import Progress
 from providers.tokens import Counter
 
 SAVE_SECONDS = 1.0

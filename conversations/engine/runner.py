@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
-from conversations import events, leases, turns
+from conversations import events, leases, runs
 from conversations.engine import bell
 from conversations.engine.answer import Answer, Draft
 from conversations.engine.store import MemoryStore
@@ -83,15 +83,15 @@ class Engine:
 
     async def _look(self) -> None:
         async with self._looking:
-            for generation_id in await in_thread(turns.stops_for)(process=self.process) if self.tasks else []:
+            for generation_id in await in_thread(runs.stops_for)(process=self.process) if self.tasks else []:
                 if generation_id in self.tasks and generation_id not in self._stopped:
                     self._stopped.add(generation_id)
                     self.tasks[generation_id].cancel()
             if not self._draining:
-                for work in await in_thread(turns.claim)(process=self.process, most=MOST_ANSWERS - len(self.tasks)):
+                for work in await in_thread(runs.claim)(process=self.process, most=MOST_ANSWERS - len(self.tasks)):
                     self._begin(work)
 
-    def _begin(self, work: turns.Work) -> None:
+    def _begin(self, work: runs.Work) -> None:
         generation = work.generation
         self.answers[generation.pk] = Answer(generation, self.store)
         self.store.begin(generation.pk, generation.conversation_id, generation.answer_id)
@@ -145,7 +145,7 @@ class Engine:
 
     # One answer
 
-    async def _run(self, work: turns.Work) -> None:
+    async def _run(self, work: runs.Work) -> None:
         generation, answer = work.generation, self.answers[work.generation.pk]
         route = Route(work.candidates, work.request)
         reported: UsageReported | None = None
@@ -205,7 +205,7 @@ class Engine:
     ) -> None:
         draft, serving = answer.draft(), route.serving
         tokens = await in_thread(answer.count)(draft)
-        result = turns.Result(
+        result = runs.Result(
             status=status,
             text=draft.text,
             reasoning=draft.reasoning,
@@ -218,7 +218,7 @@ class Engine:
             duration_ms=answer.duration_ms(),
             error=error,
         )
-        await in_thread(turns.finish_turn)(answer.generation, result)
+        await in_thread(runs.finish_turn)(answer.generation, result)
 
     def _tell_sidebar(self, generation: Generation) -> None:
         self.store.publish(events.topic_of_user(generation.user_id), events.sidebar())
@@ -234,4 +234,4 @@ async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
 
 
 def _save_all(drafts: list[tuple[Answer, Draft]]) -> None:
-    turns.save_progress([answer.progress(draft) for answer, draft in drafts])
+    runs.save_progress([answer.progress(draft) for answer, draft in drafts])
