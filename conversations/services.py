@@ -19,10 +19,9 @@ def rename_conversation(*, conversation: Conversation, title: str) -> None:
 @transaction.atomic
 def delete_conversation(*, conversation: Conversation) -> None:
     """Delete the chat with its messages; what they cost stays in the ledger. TurnRefused while an answer is written."""
-    locked = Conversation.objects.select_for_update().filter(pk=conversation.pk)
-    running = Generation.objects.filter(conversation__in=locked.values("pk"), status__in=Generation.UNFINISHED)
+    Conversation.objects.select_for_update().filter(pk=conversation.pk).first()  # no turn may begin meanwhile
     # A running answer holds credits, which only its end gives back.
-    if locked.first() and running.exists():
+    if Generation.objects.filter(conversation=conversation, status__in=Generation.UNFINISHED).exists():
         raise TurnRefused("An answer is still being written here. Stop it, then delete the chat.", code="running")
     conversation.delete()
 
