@@ -6,16 +6,36 @@ import time
 from uuid import uuid4
 
 import pytest
+from blockbuster import blockbuster_ctx
 from channels.testing import WebsocketCommunicator
 
+from billing.audit import audit
+from billing.models import Hold
 from billing.services import grant
 from conversations.consumers import ChatConsumer
 from conversations.engine.runner import Engine
 from conversations.engine.store import store
+from conversations.models import Generation
 from providers import client, threads
 from tests.simulator.peer import Peer, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _the_ledger_is_sound_and_nothing_is_left_open(transactional_db):
+    """After every test here, whatever it did: the engine has stopped by then."""
+    yield
+    assert audit() == []
+    assert not Hold.objects.filter(state="open").exists()
+    assert not Generation.objects.filter(status__in=Generation.UNFINISHED).exists()
+
+
+@pytest.fixture(autouse=True)
+def _the_loop_is_never_blocked():
+    """A wait for a file, a socket, a lock or a database in the event loop is an error."""
+    with blockbuster_ctx():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +77,7 @@ async def engine(transactional_db):
     yield engine
     await engine.stop()
     await client.get_client().aclose()
-    threads.shutdown()
+    await asyncio.to_thread(threads.shutdown)
     assert store.answers == {}
 
 
