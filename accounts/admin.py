@@ -5,6 +5,7 @@ from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
 from accounts.forms import AddUserForm, ChangeUserForm
@@ -12,9 +13,11 @@ from accounts.models import User
 
 # The address of a person is the one on the person: a second table of them would be a side door.
 admin.site.unregister(EmailAddress)
+# Django's groups give staff permissions and have numbers in their addresses; the team's groups are another thing.
+admin.site.unregister(Group)
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's documented way
 
-RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+RIGHTS = ("is_staff", "is_superuser", "user_permissions")
 
 
 @admin.register(User)
@@ -24,7 +27,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # takes none at run
     form = ChangeUserForm
     add_form = AddUserForm
     list_display = ("email", "name", "is_active", "is_staff", "date_joined")
-    list_filter = ("is_active", "is_staff", "is_superuser", "groups")
+    list_filter = ("is_active", "is_staff", "is_superuser")
     search_fields = ("email", "name")
     ordering = ("email",)
     readonly_fields = ("last_login", "date_joined")

@@ -44,12 +44,9 @@ class ThreadMessage:
 
     @property
     def thought_seconds(self) -> float | None:
-        """How long the model reasoned, told by the share of its tokens: the rows keep no time for it."""
-        run, usage = self.generation, self.usage
-        if not run or not usage or not run.first_token or not run.finished or not usage.completion_tokens:
-            return None
-        writing = (run.finished - run.first_token).total_seconds()
-        return writing * usage.reasoning_tokens / usage.completion_tokens
+        """How long the model reasoned before it began to write."""
+        milliseconds = self.generation.thought_ms if self.generation else None
+        return None if milliseconds is None else milliseconds / 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from django.contrib.admin.sites import AdminSite
 from django.http import HttpRequest
 
 GROUPS = {
-    "People": {"accounts.User": "People", "auth.Group": "Groups"},
+    "People": {"accounts.User": "People"},
     "Models": {
         "providers.Model": "Models",
         "providers.Deployment": "Deployments",
