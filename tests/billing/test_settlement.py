@@ -28,7 +28,10 @@ def hold(alice, model, settings):
     return ask(alice, model).hold
 
 
-def end(hold, outcome=Outcome.DONE, counted=Tokens(completion=50, reasoning=20), reported=None, **fields):
+COUNTED = Tokens(completion=50, reasoning=20)
+
+
+def end(hold, outcome=Outcome.DONE, counted=COUNTED, reported=None, **fields):
     (deployment,) = hold.prices
     return close(hold.subject, Ending(outcome, "m", counted, reported, deployment=deployment, **fields))
 

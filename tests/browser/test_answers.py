@@ -134,7 +134,9 @@ def test_a_failed_answer_says_so_in_words_and_can_be_tried_again(chat):
 
 
 def test_an_answer_cut_off_in_the_middle_keeps_its_text(chat):
-    send(chat, '[[reasoning=4 fail_after=12 fail_mode=close say="one two three four five six seven eight nine ten eleven"]] Cut')
+    send(
+        chat, '[[reasoning=4 fail_after=12 fail_mode=close say="one two three four five six seven eight nine ten"]] Cut'
+    )
     expect(log(chat)).to_contain_text("Failed")
     expect(answer(chat)).to_contain_text("one two three")
 
