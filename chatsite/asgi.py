@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import AsyncExitStack
 
 import django
 
@@ -20,14 +21,23 @@ __all__ = ["application", "on_drain", "on_start", "on_stop"]
 
 ANSWERS_MAY_END_SECONDS = 5.0
 engine = Engine(store)
+_started = AsyncExitStack()
 
 
 async def on_start() -> None:
-    """Before the port listens: prove that no other process serves this database, end what it left, begin to work."""
+    """Before the port listens: prove that no other process serves this database, end what it left, begin to work.
+
+    What is begun is noted at once, so that a start that fails half-way is undone as far as it came.
+    """
+    _started.callback(threads.shutdown)
+    _started.callback(alone.release)
     await threads.in_thread(alone.claim)()
     await threads.in_thread(leases.sweep)(alone=True)
-    await engine.start()
     schedule.start()
+    _started.callback(schedule.stop)
+    _started.push_async_callback(get_client().aclose)
+    await engine.start()
+    _started.push_async_callback(engine.stop)
     asyncio.get_running_loop().run_in_executor(None, tokens.load)
 
 
@@ -37,8 +47,5 @@ async def on_drain() -> None:
 
 
 async def on_stop() -> None:
-    await engine.stop()
-    await get_client().aclose()
-    schedule.stop()
-    alone.release()
-    threads.shutdown()
+    """Undo what on_start did, the last first."""
+    await _started.aclose()

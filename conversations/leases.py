@@ -13,6 +13,7 @@ from conversations.runs import interrupt
 
 LEASE_SECONDS = 12
 BEAT_SECONDS = 2
+NOTHING = Q(pk__in=[])
 
 
 def register() -> UUID:
@@ -33,8 +34,11 @@ def leave(process: UUID) -> None:
     EngineProcess.objects.filter(pk=process).delete()
 
 
-def sweep(*, alone: bool = False) -> int:
-    """End every generation that lost its process; returns how many. `alone`: no other process can be alive."""
+def sweep(*, alone: bool = False, also: Q = NOTHING) -> list[Generation]:
+    """End every generation that lost its process, and `also` those; returns what it ended.
+
+    `alone`: no other process can be alive.
+    """
     if alone:
         ended = interrupt(Q())
         EngineProcess.objects.all().delete()
@@ -44,6 +48,6 @@ def sweep(*, alone: bool = False) -> int:
     # A queued turn waits for any living process, and for one lease even when there is none.
     unclaimed = Q(status=Generation.Status.QUEUED, created__lt=expired) & ~Q(Exists(living))
     lost = Q(status=Generation.Status.RUNNING) & ~Q(Exists(living.filter(pk=OuterRef("process"))))
-    ended = interrupt(unclaimed | lost)
+    ended = interrupt(unclaimed | lost | also)
     EngineProcess.objects.filter(beat__lt=expired, generations=None).delete()
     return ended

@@ -1,5 +1,6 @@
 """A run of a model, row by row: claimed, saved on its way, ended. Each step is one transaction."""
 
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.html import linebreaks
 
 from billing.models import UsageRecord
 from billing.pricing import Tokens
@@ -19,6 +21,8 @@ from conversations.rendering import render
 from providers.errors import ChatsiteError
 from providers.routing import Candidate, candidates_from
 from providers.types import ChatRequest, UsageReported
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,10 @@ class Progress:
 
 def save_progress(answers: list[Progress]) -> None:
     """Checkpoint all answers of a process: two statements, however many there are. An ended answer is not touched."""
-    unfinished = Message.objects.filter(generation__status=Generation.Status.RUNNING)
     running = Generation.objects.filter(status=Generation.Status.RUNNING)
+    unfinished = Message.objects.filter(generation__status=Generation.Status.RUNNING)
     with transaction.atomic():
-        unfinished.bulk_update(
-            [Message(pk=each.message, text=each.text, reasoning=each.reasoning) for each in answers],
-            ["text", "reasoning"],
-        )
+        # The runs first, as an end does: whoever comes second waits here, and finds what the first one left.
         running.bulk_update(
             [
                 Generation(
@@ -93,6 +94,10 @@ def save_progress(answers: list[Progress]) -> None:
                 for each in answers
             ],
             ["completion_tokens", "reasoning_tokens"],
+        )
+        unfinished.bulk_update(
+            [Message(pk=each.message, text=each.text, reasoning=each.reasoning) for each in answers],
+            ["text", "reasoning"],
         )
 
 
@@ -115,7 +120,7 @@ class Result:
 
 def finish_turn(generation: Generation, result: Result) -> bool:
     """The end: text, rendered text, hold, charge and usage record in one transaction. False: somebody else ended it."""
-    html, reasoning_html = render(result.text), render(result.reasoning)
+    html, reasoning_html = _html(result.text), _html(result.reasoning)
     with transaction.atomic():
         won = Generation.objects.filter(pk=generation.pk, status__in=Generation.UNFINISHED).update(
             status=result.status,
@@ -135,6 +140,15 @@ def finish_turn(generation: Generation, result: Result) -> bool:
         Conversation.objects.filter(pk=generation.conversation_id).update(touched=timezone.now())
         close(generation.subject, _ending(generation, result))
     return True
+
+
+def _html(text: str) -> str:
+    """No text, however strange, may keep a run from ending and its credits from being given back."""
+    try:
+        return render(text)
+    except Exception:
+        log.exception("A text of %s characters cannot be rendered", len(text))
+        return linebreaks(text, autoescape=True)
 
 
 def _moment(generation: Generation, after_ms: int | None) -> datetime | None:
@@ -157,18 +171,39 @@ def _ending(generation: Generation, result: Result) -> Ending:
     )
 
 
-def interrupt(lost: Q) -> int:
-    """End generations whose process is gone with what was checkpointed, each in its own transaction. How many ended."""
-    ended = 0
+def end(generation: Generation, result: Result) -> str:
+    """Finish the turn and return the status that stands: another's, when somebody else ended it first."""
+    return result.status if finish_turn(generation, result) else _status(generation)
+
+
+def give_up(generation: Generation) -> str:
+    """End with what was checkpointed a turn that cannot be finished; the status that stands."""
+    saved = Generation.objects.with_rows().get(pk=generation.pk)
+    return end(saved, _saved(saved))
+
+
+def _status(generation: Generation) -> str:
+    return Generation.objects.values_list("status", flat=True).get(pk=generation.pk)
+
+
+def interrupt(lost: Q) -> list[Generation]:
+    """End generations whose process is gone with what was checkpointed, each in its own transaction; those it ended."""
+    ended = []
     for generation in Generation.objects.with_rows().filter(lost, status__in=Generation.UNFINISHED):
-        tokens = Tokens(completion=generation.completion_tokens, reasoning=generation.reasoning_tokens)
-        route = generation.route[0] if generation.route else {}
-        result = Result(
-            status=Generation.Status.INTERRUPTED,
-            text=generation.answer.text,
-            reasoning=generation.answer.reasoning,
-            tokens=tokens,
-            deployment=UUID(route["deployment"]) if route else None,
-        )
-        ended += finish_turn(generation, result)
+        try:
+            if finish_turn(generation, _saved(generation)):
+                ended.append(generation)
+        except Exception:  # the others must not wait for this one
+            log.exception("Generation %s cannot be ended; the next sweep tries again", generation.pk)
     return ended
+
+
+def _saved(generation: Generation) -> Result:
+    route = generation.route[0] if generation.route else {}
+    return Result(
+        status=Generation.Status.INTERRUPTED,
+        text=generation.answer.text,
+        reasoning=generation.answer.reasoning,
+        tokens=Tokens(completion=generation.completion_tokens, reasoning=generation.reasoning_tokens),
+        deployment=UUID(route["deployment"]) if route else None,
+    )

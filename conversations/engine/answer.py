@@ -27,6 +27,7 @@ class Answer:
     def __init__(self, generation: Generation, store: MemoryStore) -> None:
         self.generation = generation
         self.begun = time.monotonic()
+        self.ended: float | None = None
         self.first_token: float | None = None
         self._first_of: dict[Channel, float] = {}
         self._store = store
@@ -93,10 +94,13 @@ class Answer:
         return None if self.first_token is None else round((self.first_token - self.begun) * 1000)
 
     def thought_ms(self) -> int | None:
-        """From the first piece of reasoning to the first of the text, or until now."""
+        """From the first piece of reasoning to the first of the text, or to the end."""
         if "reasoning" not in self._first_of:
             return None
-        return round((self._first_of.get("text", time.monotonic()) - self._first_of["reasoning"]) * 1000)
+        return round((self._first_of.get("text", self._until()) - self._first_of["reasoning"]) * 1000)
 
     def duration_ms(self) -> int:
-        return round((time.monotonic() - self.begun) * 1000)
+        return round((self._until() - self.begun) * 1000)
+
+    def _until(self) -> float:
+        return time.monotonic() if self.ended is None else self.ended

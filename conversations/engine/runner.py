@@ -8,9 +8,12 @@ from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from conversations import events, leases, runs
 from conversations.engine import bell
 from conversations.engine.answer import Answer, Draft
+from conversations.engine.ending import Outcome, settle
 from conversations.engine.store import MemoryStore
 from conversations.models import Generation
 from providers.errors import ChatsiteError
@@ -37,12 +40,14 @@ class Engine:
         self.tasks: dict[UUID, asyncio.Task[None]] = {}
         self._loops: list[asyncio.Task[None]] = []
         self._endings: set[asyncio.Task[None]] = set()
+        self._checkpoints: set[asyncio.Task[bool]] = set()
         self._stopped: set[UUID] = set()
         self._looking = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._news = asyncio.Event()
         self._writing = asyncio.Event()
         self._draining = False
+        self._leaving = asyncio.Event()
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -60,14 +65,20 @@ class Engine:
             await asyncio.wait(self.tasks.values(), timeout=seconds)
 
     async def stop(self) -> None:
-        """End what still runs as interrupted, with its text saved and charged, and leave."""
+        """End what still runs as interrupted, with its text saved and charged, and leave.
+
+        What the database does not take now, the next start ends with what was saved on the way.
+        """
+        if not self._loops:
+            return  # it was never started
         self._draining = True
+        self._leaving.set()
         bell.forget(self._ring)
         async with self._looking:  # a claim under way would begin an answer behind our back
             await _cancelled(self.tasks.values())
-        await asyncio.gather(*self._endings)
-        await _cancelled(self._loops)
-        await in_thread(leases.leave)(self.process)
+        await asyncio.gather(*self._endings, return_exceptions=True)
+        await _cancelled([*self._loops, *self._checkpoints])
+        await self._guarded(in_thread(leases.leave)(self.process))
 
     # Loops
 
@@ -107,10 +118,16 @@ class Engine:
             await asyncio.sleep(FLUSH_SECONDS)
             for answer in self.answers.values():
                 answer.flush()
-            if not self._saving.locked() and any(a.is_due(time.monotonic()) for a in self.answers.values()):
-                await self._guarded(self._save())
+            if not self._checkpoints and any(a.is_due(time.monotonic()) for a in self.answers.values()):
+                self._checkpoint()
             if not self.answers:
                 self._writing.clear()
+
+    def _checkpoint(self) -> None:
+        """Save beside the tick: pieces go on while the database is slow."""
+        task = asyncio.create_task(self._guarded(self._save()))
+        self._checkpoints.add(task)
+        task.add_done_callback(self._checkpoints.discard)
 
     async def _save(self) -> None:
         async with self._saving:
@@ -132,7 +149,18 @@ class Engine:
             now = time.monotonic()
             if now - answered_since >= leases.LEASE_SECONDS and now - swept >= SWEEP_SECONDS:
                 swept = now
-                await self._guarded(in_thread(leases.sweep)())
+                await self._guarded(self._sweep())
+
+    async def _sweep(self) -> None:
+        """End what lost its process, and what this one claimed just when the database went away and never began."""
+        async with self._looking:
+            unbegun = Q(process=self.process) & ~Q(pk__in=list(self.tasks))
+            ended = await in_thread(leases.sweep)(also=unbegun)
+        for generation in ended:
+            if generation.pk not in self.tasks:  # ours say so themselves
+                frame = events.turn_ended(generation.pk, generation.answer_id, Status.INTERRUPTED)
+                self.store.publish(events.topic_of(generation.conversation_id), frame)
+                self._tell_sidebar(generation)
 
     async def _guarded(self, step: Coroutine[Any, Any, Any]) -> bool:
         """Whether the step went well. A database that is away for a while must not end a loop."""
@@ -147,84 +175,52 @@ class Engine:
 
     async def _run(self, work: runs.Work) -> None:
         generation, answer = work.generation, self.answers[work.generation.pk]
-        route = Route(work.candidates, work.request)
-        reported: UsageReported | None = None
-        status, error = Status.FAILED, None
+        route, outcome = Route(work.candidates, work.request), Outcome()
         try:
             if generation.stop_requested_at:
                 raise asyncio.CancelledError
-            async with aclosing(route.events()) as stream:
-                async for event in stream:
-                    match event:
-                        case ContentDelta(0, text):
-                            answer.add("text", text)
-                        case ReasoningDelta(0, text):
-                            answer.add("reasoning", text)
-                        case UsageReported():
-                            reported = event
-            status = Status.DONE
+            await self._collect(answer, route, outcome)
+            outcome.status = Status.DONE
         except asyncio.CancelledError:
             wanted = generation.pk in self._stopped or generation.stop_requested_at
-            status = Status.STOPPED if wanted else Status.INTERRUPTED
+            outcome.status = Status.STOPPED if wanted else Status.INTERRUPTED
         except ChatsiteError as problem:
-            error = problem
+            outcome.error = problem
         except Exception:
             log.exception("Generation %s failed", generation.pk)
-            error = ChatsiteError("Something went wrong here, not with your message. Try again.")
-        ending = asyncio.create_task(self._finish(answer, route, status, reported, error))
+            outcome.error = ChatsiteError("Something went wrong here, not with your message. Try again.")
+        ending = asyncio.create_task(self._finish(answer, route, outcome))
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
         await asyncio.shield(ending)
 
-    async def _finish(
-        self,
-        answer: Answer,
-        route: Route,
-        status: Generation.Status,
-        reported: UsageReported | None,
-        error: ChatsiteError | None,
-    ) -> None:
+    async def _collect(self, answer: Answer, route: Route, outcome: Outcome) -> None:
+        async with aclosing(route.events()) as stream:
+            async for event in stream:
+                match event:
+                    case ContentDelta(0, text):
+                        answer.add("text", text)
+                    case ReasoningDelta(0, text):
+                        answer.add("reasoning", text)
+                    case UsageReported():
+                        outcome.reported = event
+
+    async def _finish(self, answer: Answer, route: Route, outcome: Outcome) -> None:
         answer.flush()
         async with self._saving:  # no checkpoint is under way with an older text of this answer
             self.answers.pop(answer.id, None)
-        try:
-            await self._settle(answer, route, status, reported, error)
-        finally:
-            self.tasks.pop(answer.id, None)
-            self._stopped.discard(answer.id)
-            self.store.end(answer.id, status.value)
-            self._tell_sidebar(answer.generation)
-
-    async def _settle(
-        self,
-        answer: Answer,
-        route: Route,
-        status: Generation.Status,
-        reported: UsageReported | None,
-        error: ChatsiteError | None,
-    ) -> None:
-        draft, serving = answer.draft(), route.serving
-        tokens = await in_thread(answer.count)(draft)
-        result = runs.Result(
-            status=status,
-            text=draft.text,
-            reasoning=draft.reasoning,
-            tokens=tokens,
-            reported=reported,
-            deployment=serving.endpoint.deployment.pk if serving else None,
-            attempts=route.attempts,
-            first_token_ms=answer.first_token_ms(),
-            thought_ms=answer.thought_ms(),
-            duration_ms=answer.duration_ms(),
-            error=error,
-        )
-        await in_thread(runs.finish_turn)(answer.generation, result)
+        answer.ended = time.monotonic()
+        status = await settle(answer, route, outcome, self._leaving)
+        self.tasks.pop(answer.id, None)
+        self._stopped.discard(answer.id)
+        self.store.end(answer.id, status)
+        self._tell_sidebar(answer.generation)
 
     def _tell_sidebar(self, generation: Generation) -> None:
         self.store.publish(events.topic_of_user(generation.user_id), events.sidebar())
 
 
-async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel and wait. A task that was never begun would not run its ending, so each gets its first step."""
     tasks = list(tasks)
     await asyncio.sleep(0)

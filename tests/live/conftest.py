@@ -15,7 +15,7 @@ from billing.services import grant
 from conversations.consumers import ChatConsumer
 from conversations.engine.runner import Engine
 from conversations.engine.store import store
-from conversations.models import Generation
+from conversations.models import Generation, Message
 from providers import client, threads
 from tests.simulator.peer import Peer, running
 
@@ -81,10 +81,15 @@ async def engine(transactional_db):
     assert store.answers == {}
 
 
+def text_of(message):
+    return Message.objects.get(pk=message).text
+
+
 class Tab:
     """One browser tab's socket."""
 
-    def __init__(self, user):
+    def __init__(self, user, engine=None):
+        self.engine = engine
         self.socket = WebsocketCommunicator(ChatConsumer.as_asgi(), "/ws/")
         self.socket.scope["user"] = user
         self.frames = []
@@ -131,6 +136,6 @@ class Tab:
 
 @pytest.fixture
 async def tab(alice, engine):
-    tab = await Tab(alice).open()
+    tab = await Tab(alice, engine).open()
     yield tab
     await tab.close()

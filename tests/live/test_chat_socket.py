@@ -5,23 +5,23 @@ import time
 from uuid import uuid4
 
 import pytest
-from asgiref.sync import sync_to_async
 
 from billing.audit import audit
 from billing.models import Hold, UsageRecord
 from conversations.models import Conversation, Generation, Message
+from providers.threads import in_thread
 from tests.factories import make_model
 from tests.live.conftest import Tab
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@sync_to_async
+@in_thread
 def only(model, **filters):
     return model.objects.get(**filters)
 
 
-@sync_to_async
+@in_thread
 def count(model, **filters):
     return model.objects.filter(**filters).count()
 
@@ -47,11 +47,11 @@ async def test_the_end_closes_the_hold_and_records_the_usage(tab, model):
     assert (usage.outcome, usage.source, usage.simulated) == ("done", "counted", True)
     assert usage.charge == usage.prompt_tokens * 400 + usage.completion_tokens * 2000 > 0
     assert (await only(Hold)).state == "settled"
-    assert await sync_to_async(audit)() == []
+    assert await in_thread(audit)() == []
 
 
 async def test_an_upstream_that_reports_its_usage_is_believed(tab, db):
-    cheap = await sync_to_async(make_model)(
+    cheap = await in_thread(make_model)(
         "deepseek-ai/DeepSeek-V3", "deepinfra", "https://api.deepinfra.com", input=850_000_000, output=900_000_000
     )
     await tab.send("[[speed=0 length=50]] Hello", cheap)
@@ -197,7 +197,7 @@ async def test_what_ends_with_its_process_is_interrupted_and_charged_once(tab, e
     await engine.stop()
     assert (await tab.until("turn.ended"))["status"] == "interrupted"
     assert (await only(UsageRecord)).charge > 0
-    assert await sync_to_async(audit)() == []
+    assert await in_thread(audit)() == []
 
 
 async def test_a_bad_frame_gets_an_error_and_the_socket_lives(tab, model):
