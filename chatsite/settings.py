@@ -17,7 +17,11 @@ env = environ.Env()
 # Who and where
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
-SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{env.str('PORT', default='8000')}").rstrip("/")
+HOST = env.str("HOST", default="127.0.0.1")
+if not (port := env.str("PORT", default="8000")).isdecimal() or not 0 < int(port) < 65_536:
+    raise ImproperlyConfigured(f"PORT must be a number from 1 to 65535, not {port!r}.")
+PORT = int(port)
+SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 SITE = urlsplit(SITE_URL)
 if SITE.scheme not in ("http", "https") or not SITE.hostname:
     raise ImproperlyConfigured(f"SITE_URL is {SITE_URL!r}: write the whole address, such as https://chat.example.org.")
@@ -34,6 +38,8 @@ STARTING_CREDITS = env.str("STARTING_CREDITS", default="10")
 DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
 REDIS_URL = env.str("REDIS_URL", default="")
 try:
+    if urlsplit(DATABASE_URL).scheme not in ("postgres", "postgresql", "sqlite"):
+        raise ValueError("neither PostgreSQL nor SQLite")
     DATABASES = {"default": env.db_url_config(DATABASE_URL)}
 except Exception as error:
     raise ImproperlyConfigured(
@@ -108,25 +114,6 @@ TEMPLATES = [
     }
 ]
 # Counts attempts to sign in. JSON, so that whoever writes to Redis cannot make this process run code.
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
-        "OPTIONS": {"serializer": "chatsite.cache.JsonSerializer"},
-    }
-    if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-}
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
-        # A blocking read must be allowed to outlast the client's default of 5 s.
-        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
-    }
-    if REDIS_URL
-    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
-}
-
 # Signing in
 AUTH_USER_MODEL = "accounts.User"
 # It knows permissions as Django's own does; with both, every wrong password would be hashed twice.

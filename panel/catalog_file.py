@@ -59,7 +59,7 @@ class Entry(BaseModel):
     def check(self) -> Self:
         problem = address_problem(self.dialect, self.base_url)
         if problem:
-            raise ValueError(f"base_url {problem}")
+            raise ValueError(f"base_url: {problem}")
         if self.max_output > self.context_window:
             raise ValueError("max_output is larger than context_window")
         known = {parameter.name for parameter in dialects.get(self.dialect).parameters()}

@@ -55,7 +55,7 @@ class DeploymentForm(forms.ModelForm):  # type: ignore[type-arg]  # takes no par
         address = str(self.cleaned_data["base_url"]).rstrip("/")
         problem = address_problem(self.cleaned_data.get("dialect") or self.instance.dialect, address)
         if problem:
-            raise forms.ValidationError(f"The base address {problem}.")
+            raise forms.ValidationError(problem)
         return address
 
 

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from django import forms
 
+from providers.addresses import check_base_url
+from providers.errors import InvalidRequest
 from providers.models import Dialect
 
 MASKS = ("…", "•", "*")
@@ -24,16 +26,11 @@ class NewKeyField(forms.CharField):
 
 
 def address_problem(dialect: str, address: str) -> str:
-    """What is wrong with a deployment's base address, as the end of a sentence; empty when nothing is."""
+    """What is wrong with a deployment's base address, in sentences; empty when nothing is."""
     try:
-        parts = urlsplit(address)
-        port_is_good = parts.port is None or parts.port > 0
-    except ValueError:
-        return "is not an address such as https://api.example.com"
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_good:
-        return "is not an address such as https://api.example.com"
-    if parts.username or parts.password or parts.query or parts.fragment:
-        return "holds more than scheme, host and path"
-    if dialect != Dialect.OPENAI and parts.path.strip("/"):
-        return f"is scheme and host only: the {dialect} dialect knows the path"
+        check_base_url(address)
+    except InvalidRequest as error:
+        return error.message
+    if dialect != Dialect.OPENAI and urlsplit(address).path.strip("/"):
+        return f"The address is scheme and host only: the {dialect} dialect knows the path."
     return ""

@@ -82,6 +82,4 @@ def test_no_class_of_the_site_can_be_claimed():
 
 
 def test_lists_strike_and_breaks():
-    assert render("1. one\n2. two\n\n~~old~~") == (
-        "<ol>\n<li>one</li>\n<li>two</li>\n</ol>\n<p><s>old</s></p>\n"
-    )
+    assert render("1. one\n2. two\n\n~~old~~") == ("<ol>\n<li>one</li>\n<li>two</li>\n</ol>\n<p><s>old</s></p>\n")
