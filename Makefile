@@ -10,7 +10,7 @@ help: ## list what there is to make
 
 run: ## set up all that is missing and serve the site on this machine (PORT=8000)
 	@tools/bootstrap.sh run static
-	@exec $(VENV)/python manage.py run --with-parent
+	@exec $(VENV)/python manage.py run --with-parent $$PPID
 
 test: ## set up all that is missing and run every check and test
 	@tools/bootstrap.sh dev

@@ -7,18 +7,21 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
+from chatsite.refusals import CannotStart, writing_to
+
 # Any number will do, as long as nothing else in the database takes the same advisory lock.
 ADVISORY_LOCK = 0x43484154
 _held: list[IO[str] | psycopg.Connection] = []
 
 
-class AnotherProcess(RuntimeError):
-    """Somebody else serves this database; the text is one sentence for the operator."""
+class AnotherProcess(CannotStart):
+    """Somebody else serves this database."""
 
 
 def claim() -> None:
     """Take the lock that a living process holds and a killed one cannot keep, or raise AnotherProcess."""
-    _held.append(_advisory_lock() if connection.vendor == "postgresql" else _file_lock())
+    if not _held:
+        _held.append(_advisory_lock() if connection.vendor == "postgresql" else _file_lock())
 
 
 def release() -> None:
@@ -27,8 +30,9 @@ def release() -> None:
 
 
 def _file_lock() -> IO[str]:
-    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-    file = (settings.DATA_DIR / "lock").open("w")
+    with writing_to(settings.DATA_DIR):
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+        file = (settings.DATA_DIR / "lock").open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -9,7 +9,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 django.setup()
 
-from chatsite import alone, schedule  # noqa: E402
+from chatsite import alone, ready, schedule  # noqa: E402
 from chatsite.routing import application  # noqa: E402
 from conversations import leases  # noqa: E402
 from conversations.engine.runner import Engine  # noqa: E402
@@ -29,9 +29,11 @@ async def on_start() -> None:
 
     What is begun is noted at once, so that a start that fails half-way is undone as far as it came.
     """
+    ready.refuse_broken_settings()
     _started.callback(threads.shutdown)
     _started.callback(alone.release)
     await threads.in_thread(alone.claim)()
+    await threads.in_thread(ready.refuse_old_tables)()
     await threads.in_thread(leases.sweep)(alone=True)
     schedule.start()
     _started.callback(schedule.stop)

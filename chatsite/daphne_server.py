@@ -9,6 +9,7 @@ import asyncio
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from daphne.server import reactor
 from twisted.logger import globalLogPublisher
 
 from chatsite.http_channel import Channel, Factory, Limits, WebSocket
+from chatsite.refusals import sentence_about
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +72,7 @@ class Server(daphne.server.Server):
         try:
             await self._phase(self._serve())
         except Exception as error:
-            logger.error("Could not start: %s: %s", type(error).__name__, error)
+            print(sentence_about(error) or f"Could not start: {type(error).__name__}: {error}", file=sys.stderr)
             self.exit_code = 1
         await self._phase(self._guard(self._drain), seconds=self.limits.drain_seconds)
         await self._guard(self._cut)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from chatsite.refusals import writing_to
+
 MAKERS: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(48),
     "ENCRYPTION_KEYS": lambda: b64encode(secrets.token_bytes(32)).decode(),
@@ -20,14 +22,11 @@ def ensure_secrets(data_dir: Path) -> None:
     wanted = [name for name in MAKERS if name not in os.environ]
     if not wanted:
         return
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    data_dir.chmod(0o700)
-    with _alone_in(data_dir):
-        path = data_dir / "env"
-        text = path.read_text() if path.exists() else ""
-        lines = [f"{name}={MAKERS[name]()}\n" for name in wanted if not _has(text, name)]
-        if lines:
-            _replace(path, text + ("\n" if text and not text.endswith("\n") else "") + "".join(lines))
+    with writing_to(data_dir):
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data_dir.chmod(0o700)
+        with _alone_in(data_dir):
+            _add(wanted, data_dir / "env")
 
 
 def lend_secrets() -> None:
@@ -35,6 +34,13 @@ def lend_secrets() -> None:
     for name, make in MAKERS.items():
         if not os.environ.get(name):
             os.environ[name] = make()
+
+
+def _add(wanted: list[str], path: Path) -> None:
+    text = path.read_text() if path.exists() else ""
+    lines = [f"{name}={MAKERS[name]()}\n" for name in wanted if not _has(text, name)]
+    if lines:
+        _replace(path, text + ("\n" if text and not text.endswith("\n") else "") + "".join(lines))
 
 
 def _has(text: str, name: str) -> bool:

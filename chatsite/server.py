@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chatsite.http_channel import Limits
+from chatsite.refusals import in_sentences
 
 if TYPE_CHECKING:
     from chatsite.daphne_server import Application, Hook
@@ -60,11 +61,12 @@ def choose_event_loop() -> None:
 def main() -> None:
     """Serve the project at HOST and PORT."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
-    host, port = os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "8000")
-    if not port.isdecimal() or int(port) > 65_535:
-        sys.exit(f"PORT must be a number up to 65535, not {port!r}.")
-    choose_event_loop()  # before the application: importing Daphne anywhere would choose a slower one
-    from chatsite.asgi import application, on_drain, on_start, on_stop
+    with in_sentences():
+        from django.conf import settings
+
+        host, port = settings.HOST, settings.PORT
+        choose_event_loop()  # before the application: importing Daphne anywhere would choose a slower one
+        from chatsite.asgi import application, on_drain, on_start, on_stop
 
     def announce() -> None:
         print(f"Listening on http://{_in_url(host)}:{port}", flush=True)
@@ -73,7 +75,7 @@ def main() -> None:
         serve(
             application,
             host=host,
-            port=int(port),
+            port=port,
             on_start=on_start,
             on_listening=announce,
             on_drain=on_drain,

@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from chatsite.server import main, serve
+from chatsite.server import serve
 from tests.server.conftest import ROOT
 
 TO_THE_END = ["on_drain", "on_drain done", "on_stop", "on_stop done"]
@@ -242,10 +242,3 @@ def test_main_takes_host_and_port_from_the_environment_and_runs_on_uvloop(start)
         process.terminate()
         assert process.stdout.read() == "uvloop\n"
     assert process.returncode == 0
-
-
-def test_main_refuses_a_port_that_is_no_number(monkeypatch):
-    monkeypatch.setenv("PORT", "http")
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == "PORT must be a number up to 65535, not 'http'."

@@ -1,16 +1,19 @@
 """The secrets that the first run writes."""
 
+import errno
 import fcntl
 import os
 import re
 import stat
 import threading
 from base64 import b64decode
+from pathlib import Path
 
 import environ
 import pytest
 
 from chatsite.first_run import ensure_secrets, lend_secrets
+from chatsite.refusals import CannotStart
 
 
 @pytest.fixture(autouse=True)
@@ -131,3 +134,13 @@ def test_lent_secrets_are_good_for_this_process_and_written_nowhere(folder, monk
     assert os.environ["SECRET_KEY"] == "given"
     assert len(b64decode(os.environ["ENCRYPTION_KEYS"], validate=True)) == 32
     assert list(folder.parent.parent.iterdir()) == []
+
+
+def test_a_folder_of_somebody_else_is_named_in_a_sentence(folder, monkeypatch):
+    def refuse(path, mode):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+
+    with pytest.raises(CannotStart, match=f"^DATA_DIR is {folder}, which cannot be used: Operation not permitted.$"):
+        ensure_secrets(folder)

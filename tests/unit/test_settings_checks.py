@@ -113,7 +113,11 @@ def test_private_upstreams_are_hosts_with_a_port(local, places):
     ("variables", "sentence"),
     [
         ({"SITE_URL": "chat.example.org"}, "SITE_URL is 'chat.example.org'"),
-        ({"DATABASE_URL": "mysql//nothing"}, "DATABASE_URL cannot be read"),
+        ({"PORT": "http"}, "PORT must be a number from 1 to 65535, not 'http'."),
+        ({"PORT": "65536"}, "PORT must be a number from 1 to 65535, not '65536'."),
+        ({"DATABASE_URL": "mysql://127.0.0.1/chat"}, "DATABASE_URL cannot be read"),
+        ({"DATABASE_URL": "bar"}, "DATABASE_URL cannot be read"),
+        ({"DATABASE_URL": "sqlite:////nowhere/db"}, "The database cannot be used: unable to open database file."),
         ({"REDIS_URL": "redis://127.0.0.1:1"}, "REDIS_URL is set but the database is SQLite"),
         ({"STARTING_CREDITS": "ten"}, "STARTING_CREDITS is 'ten'"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY has 5 characters"),

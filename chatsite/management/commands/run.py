@@ -9,12 +9,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection, connections
-from django.db.migrations.executor import MigrationExecutor
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import connections
 
 from accounts.first_admin import first_admin_link
-from chatsite import local_simulator, server
+from chatsite import alone, local_simulator, server
+from chatsite.ready import has_old_tables
 from panel.catalog import load_shipped_catalogue
 
 PARENT_SECONDS = 0.5
@@ -24,49 +24,39 @@ class Command(BaseCommand):
     help = "Set up the database, start the simulated upstream and serve the site on 127.0.0.1 (PORT, default 8000)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--with-parent", action="store_true", help="End when the process that started this ends.")
+        parser.add_argument("--with-parent", type=int, metavar="PID", help="End when this parent process ends.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["with_parent"]:
-            end_with_parent()
-        port = port_from_environment()
+            end_with_parent(options["with_parent"])
+        alone.claim()  # nobody may be at work on tables that are about to change
         set_up_database()
-        local_simulator.start()
         link = first_admin_link()
         connections.close_all()
+        local_simulator.start()
         try:
-            code = serve(port, lambda: announce(link))
+            code = serve(lambda: announce(link))
         finally:
             local_simulator.stop()
         sys.exit(code)
 
 
-def port_from_environment() -> int:
-    text = os.environ.get("PORT", "8000")
-    if not text.isdecimal() or not 0 < int(text) < 65_536:
-        raise CommandError(f"PORT must be a number from 1 to 65535, not {text!r}.")
-    return int(text)
-
-
 def set_up_database() -> None:
     """Migrate where something is to be migrated, and make sure the shipped models are there."""
-    if connection.vendor == "sqlite":
-        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+    if has_old_tables():
         print("Setting up the database …", flush=True)
         call_command("migrate", verbosity=0, interactive=False)
     load_shipped_catalogue()
 
 
-def serve(port: int, on_listening: Any) -> int:
+def serve(on_listening: Any) -> int:
     server.choose_event_loop()
     from chatsite.asgi import application, on_drain, on_start, on_stop
 
     return server.serve(
         application,
         host="127.0.0.1",
-        port=port,
+        port=settings.PORT,
         on_start=on_start,
         on_listening=on_listening,
         on_drain=on_drain,
@@ -81,9 +71,8 @@ def announce(link: str | None) -> None:
     print("Ctrl-C stops it.", flush=True)
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """Watch the parent from a thread: a killed parent cannot tell anybody, but its children get a new one."""
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
