@@ -1,10 +1,24 @@
-"""What a socket reads from rows before it listens, and when it lost a piece."""
+"""What a socket reads from rows: who may listen, and what it missed."""
 
+from importlib import import_module
 from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest
 
 from accounts.models import User
 from conversations import events
 from conversations.models import Conversation, Generation
+
+
+def is_signed_in(user: User, session_key: str | None) -> bool:
+    """Asked now and then: a session ends, a password changes or an account is closed while a socket lives."""
+    if session_key is None:
+        return User.objects.filter(pk=user.pk, is_active=True).exists()
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    return get_user(request) == user
 
 
 def may_see(user: User, conversation: UUID) -> bool:
@@ -20,7 +34,7 @@ def watched(conversation: UUID) -> tuple[Conversation, list[UUID]]:
 
 def snapshot(user: User, generation_id: UUID) -> events.Frame | None:
     """The answer as its row has it; None when this person may not see it."""
-    visible = Conversation.objects.visible_to(user)
+    visible = Conversation.objects.visible_to(user).filter(owner__is_active=True)
     generation = Generation.objects.select_related("answer").filter(pk=generation_id, conversation__in=visible).first()
     if generation is None:
         return None

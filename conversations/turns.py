@@ -30,6 +30,19 @@ class Started:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A turn that was read, checked and counted, which takes its time, and of which nothing is stored yet."""
+
+    user: User
+    prompt: Message
+    model: Model
+    request: ChatRequest
+    prompt_tokens: int
+    params: Params
+    client_id: UUID
+
+
 def start_turn(
     *,
     user: User,
@@ -40,9 +53,33 @@ def start_turn(
     params: Params,
     client_id: UUID,
 ) -> Started:
-    """Record the message, an empty answer and a queued generation, and hold the credits: all or nothing.
+    """`ask` and `start` in one."""
+    return start(
+        ask(
+            user=user,
+            conversation_id=conversation_id,
+            parent_id=parent_id,
+            text=text,
+            model_name=model_name,
+            params=params,
+            client_id=client_id,
+        )
+    )
 
-    Without a conversation it makes one. Raises a ChatsiteError that says why not; then nothing was stored or charged.
+
+def ask(
+    *,
+    user: User,
+    conversation_id: UUID | None,
+    parent_id: UUID | None,
+    text: str,
+    model_name: str,
+    params: Params,
+    client_id: UUID,
+) -> Asked | Started:
+    """A new message after `parent_id`; without a conversation it makes one. Raises a ChatsiteError that says why not.
+
+    It only reads. Started: the same client id was seen before.
     """
     text = text.strip().replace("\x00", "")
     if not text:
@@ -54,11 +91,13 @@ def start_turn(
     model = _model(model_name)
     prompt = Message(conversation=conversation, parent=parent, role=Message.Role.USER, text=text)
     request = build_request(messages=[*branch(parent), prompt], model=model, params=params, user=user)
-    return _start(user, prompt, model, request, params, client_id)
+    return _asked(user, prompt, model, request, params, client_id)
 
 
-def regenerate(*, user: User, message_id: UUID, model_name: str | None, params: Params, client_id: UUID) -> Started:
-    """Answer the same prompt again, as another version beside the answer `message_id`."""
+def ask_again(
+    *, user: User, message_id: UUID, model_name: str | None, params: Params, client_id: UUID
+) -> Asked | Started:
+    """The same prompt once more, for another version beside the answer `message_id`. It only reads."""
     if first := _seen(user, client_id):
         return Started(first, False)
     answer = (
@@ -72,7 +111,7 @@ def regenerate(*, user: User, message_id: UUID, model_name: str | None, params: 
         raise TurnRefused("That answer is not here any more. Reload the page.", code="not_found")
     model = _model(model_name) if model_name else answer.generation.model
     request = build_request(messages=branch(answer.parent), model=model, params=params, user=user)
-    return _start(user, answer.parent, model, request, params, client_id)
+    return _asked(user, answer.parent, model, request, params, client_id)
 
 
 def _seen(user: User, client_id: UUID) -> Generation | None:
@@ -106,26 +145,44 @@ def _model(name: str) -> Model:
     return model
 
 
-def _start(user: User, prompt: Message, model: Model, request: ChatRequest, params: Params, client_id: UUID) -> Started:
+def _asked(user: User, prompt: Message, model: Model, request: ChatRequest, params: Params, client_id: UUID) -> Asked:
     # What the model cannot honour is said before anything is stored.
     dialects.get(model.dialect).write_request(request, model.name)
-    prompt_tokens = count_prompt(request.messages)
+    return Asked(user, prompt, model, request, count_prompt(request.messages), params, client_id)
+
+
+def start(asked: Asked | Started) -> Started:
+    """Record the message, an empty answer and a queued generation, and hold the credits: all or nothing.
+
+    Raises a ChatsiteError that says why not; then nothing was stored or charged.
+    """
+    if isinstance(asked, Started):
+        return asked
     try:
-        with transaction.atomic():
-            generation = _record_turn(user, prompt, model, params, client_id)
-            caller = Caller(user=User.objects.get(pk=user.pk, is_active=True))
-            admission = admit(caller, model, request, subject=generation.subject, prompt_tokens=prompt_tokens)
-            generation.route = [candidate.as_json() for candidate in admission.candidates]
-            generation.simulated = admission.candidates[0].endpoint.simulated
-            generation.save(update_fields=["route", "simulated"])
-            transaction.on_commit(bell.ring)
+        return Started(_record_and_hold(asked), True)
     except User.DoesNotExist as error:
         raise TurnRefused("Your account is not active any more.", code="signed_out") from error
     except IntegrityError as error:  # the constraints spoke: a resend, or a turn already running
-        if first := _seen(user, client_id):
+        if first := _seen(asked.user, asked.client_id):
             return Started(first, False)
         raise TurnRefused("An answer to this is already being written.", code="already_running") from error
-    return Started(generation, True)
+
+
+@transaction.atomic
+def _record_and_hold(asked: Asked) -> Generation:
+    generation = _record_turn(asked.user, asked.prompt, asked.model, asked.params, asked.client_id)
+    admission = admit(
+        Caller(user=User.objects.get(pk=asked.user.pk, is_active=True)),
+        asked.model,
+        asked.request,
+        subject=generation.subject,
+        prompt_tokens=asked.prompt_tokens,
+    )
+    generation.route = [candidate.as_json() for candidate in admission.candidates]
+    generation.simulated = admission.candidates[0].endpoint.simulated
+    generation.save(update_fields=["route", "simulated"])
+    transaction.on_commit(bell.ring)
+    return generation
 
 
 def _record_turn(user: User, prompt: Message, model: Model, params: Params, client_id: UUID) -> Generation:

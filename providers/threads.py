@@ -13,8 +13,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 THREADS = 8
+THREADS_ASIDE = 2
 _lock = Lock()
-_pool: ThreadPoolExecutor | None = None
+_pools: dict[bool, ThreadPoolExecutor] = {}
 
 
 def in_thread(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
@@ -23,7 +24,15 @@ def in_thread(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
     When the caller is cancelled, a call that has begun still runs to its end and one that waits for a thread is
     dropped: shield what must happen.
     """
+    return _awaitable(function, writes=True)
 
+
+def aside(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """The same for what computes and only reads: nothing that is to be written waits behind it."""
+    return _awaitable(function, writes=False)
+
+
+def _awaitable(function: Callable[P, R], *, writes: bool) -> Callable[P, Coroutine[Any, Any, R]]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         close_old_connections()
         try:
@@ -34,25 +43,25 @@ def in_thread(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
     @wraps(function)
     async def call(*args: P.args, **kwargs: P.kwargs) -> R:
         # asgiref's bridge, so that a service may call async_to_sync and reach the caller's loop.
-        return await sync_to_async(run, thread_sensitive=False, executor=_threads())(*args, **kwargs)
+        return await sync_to_async(run, thread_sensitive=False, executor=_threads(writes))(*args, **kwargs)
 
     return call
 
 
 def shutdown() -> None:
     """Wait for what is running and end the threads. A later call starts new ones."""
-    global _pool
     with _lock:
-        pool, _pool = _pool, None
-    if pool:
+        pools = list(_pools.values())
+        _pools.clear()
+    for pool in pools:
         pool.shutdown(wait=True)
 
 
-def _threads() -> ThreadPoolExecutor:
-    global _pool
+def _threads(writes: bool) -> ThreadPoolExecutor:
     with _lock:
-        if _pool is None:
+        if writes not in _pools:
             # SQLite takes one writer at a time and lets the others poll, some for seconds: a queue is fair.
-            size = 1 if connection.vendor == "sqlite" else THREADS
-            _pool = ThreadPoolExecutor(size, thread_name_prefix="services")
-        return _pool
+            writers = 1 if connection.vendor == "sqlite" else THREADS
+            name = "services" if writes else "aside"
+            _pools[writes] = ThreadPoolExecutor(writers if writes else THREADS_ASIDE, thread_name_prefix=name)
+        return _pools[writes]

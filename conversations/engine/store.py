@@ -42,7 +42,8 @@ class Subscription:
         self.put_text(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
 
     def put_text(self, text: str) -> None:
-        if self._bytes + len(text) > MOST_QUEUED_BYTES:
+        # One frame is taken however large it is: whoever comes back for a snapshot must get it.
+        if self._frames and self._bytes + len(text) > MOST_QUEUED_BYTES:
             self.overflowed = True
         else:
             self._frames.append(text)
@@ -105,6 +106,9 @@ class MemoryStore:
         text = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
         for subscription in listeners:
             subscription.put_text(text)
+
+    def listeners(self, topic: str) -> int:
+        return len(self._listeners.get(topic, ()))
 
     def listen(self, subscription: Subscription, topic: str) -> None:
         subscription.topics.add(topic)

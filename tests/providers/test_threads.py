@@ -10,7 +10,7 @@ from django.db import connection, connections
 
 from accounts.models import User
 from providers import threads
-from providers.threads import in_thread
+from providers.threads import aside, in_thread
 
 
 @pytest.fixture(autouse=True)
@@ -125,3 +125,12 @@ async def test_calls_after_a_shutdown_get_new_threads():
     threads.shutdown()
 
     assert await add(3, 4) == 7
+
+
+async def test_what_is_done_aside_holds_up_no_service():
+    goes_on = threading.Event()
+    slow = [asyncio.create_task(aside(goes_on.wait)(5)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    assert await asyncio.wait_for(in_thread(goes_on.is_set)(), 2) is False
+    goes_on.set()
+    assert await asyncio.gather(*slow) == [True, True, True]
