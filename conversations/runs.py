@@ -1,7 +1,7 @@
 """A run of a model, row by row: claimed, saved on its way, ended. Each step is one transaction."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -109,6 +109,8 @@ class Result:
     text: str
     reasoning: str
     tokens: Tokens
+    html: str = ""
+    reasoning_html: str = ""
     reported: UsageReported | None = None
     deployment: UUID | None = None
     attempts: list[dict[str, Any]] = field(default_factory=list)
@@ -118,9 +120,13 @@ class Result:
     error: ChatsiteError | None = None
 
 
+def rendered(result: Result) -> Result:
+    """The result with its texts rendered: before the transaction, since it takes its time."""
+    return replace(result, html=_html(result.text), reasoning_html=_html(result.reasoning))
+
+
 def finish_turn(generation: Generation, result: Result) -> bool:
     """The end: text, rendered text, hold, charge and usage record in one transaction. False: somebody else ended it."""
-    html, reasoning_html = _html(result.text), _html(result.reasoning)
     with transaction.atomic():
         won = Generation.objects.filter(pk=generation.pk, status__in=Generation.UNFINISHED).update(
             status=result.status,
@@ -135,7 +141,7 @@ def finish_turn(generation: Generation, result: Result) -> bool:
         if not won:
             return False
         Message.objects.filter(pk=generation.answer_id).update(
-            text=result.text, reasoning=result.reasoning, html=html, reasoning_html=reasoning_html
+            text=result.text, reasoning=result.reasoning, html=result.html, reasoning_html=result.reasoning_html
         )
         Conversation.objects.filter(pk=generation.conversation_id).update(touched=timezone.now())
         close(generation.subject, _ending(generation, result))
@@ -200,10 +206,11 @@ def interrupt(lost: Q) -> list[Generation]:
 
 def _saved(generation: Generation) -> Result:
     route = generation.route[0] if generation.route else {}
-    return Result(
+    saved = Result(
         status=Generation.Status.INTERRUPTED,
         text=generation.answer.text,
         reasoning=generation.answer.reasoning,
         tokens=Tokens(completion=generation.completion_tokens, reasoning=generation.reasoning_tokens),
         deployment=UUID(route["deployment"]) if route else None,
     )
+    return rendered(saved)

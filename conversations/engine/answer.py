@@ -13,6 +13,10 @@ from providers.tokens import Counter
 
 SAVE_SECONDS = 1.0
 SAVE_CHARACTERS = 2048
+# Other tokenizers count otherwise than ours, and a token may be a long run of spaces: an answer this far beyond what
+# was asked for did not stop where it was told to.
+TOO_MANY_TIMES = 2
+LONGEST_TOKEN = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Answer:
         self._waiting: dict[Channel, list[str]] = {"reasoning": [], "text": []}
         self._counters: dict[Channel, Counter] = {"reasoning": Counter(), "text": Counter()}
         self._counted: dict[Channel, int] = {"reasoning": 0, "text": 0}
+        self._length = 0
+        self._tokens = 0
         self._unsaved = 0
         self._saved_at = self.begun
 
@@ -49,6 +55,7 @@ class Answer:
         text = text.replace("\x00", "")
         self._pieces[channel].append(text)
         self._waiting[channel].append(text)
+        self._length += len(text)
         self._unsaved += len(text)
         if channel not in self._first_of:
             self._first_of[channel] = time.monotonic()
@@ -75,10 +82,18 @@ class Answer:
     def mark_saved(self, now: float) -> None:
         self._unsaved, self._saved_at = 0, now
 
+    def mark_unsaved(self) -> None:
+        self._unsaved = max(1, self._unsaved)
+
+    def runs_over(self, most: int) -> bool:
+        """Whether more came than `most` tokens can be: by its characters, and by what was counted at a checkpoint."""
+        return self._tokens > TOO_MANY_TIMES * most or self._length > LONGEST_TOKEN * most
+
     def count(self, draft: Draft) -> Tokens:
         """Our count of `draft`, the longer part of which was counted before. For a thread; one at a time."""
         reasoning = self._count("reasoning", draft.reasoning)
-        return Tokens(completion=reasoning + self._count("text", draft.text), reasoning=reasoning)
+        self._tokens = reasoning + self._count("text", draft.text)
+        return Tokens(completion=self._tokens, reasoning=reasoning)
 
     def _count(self, channel: Channel, whole: str) -> int:
         counter = self._counters[channel]

@@ -12,7 +12,7 @@ from conversations.engine.answer import Answer, Draft
 from conversations.models import Generation
 from providers.errors import ChatsiteError
 from providers.routing import Route
-from providers.threads import in_thread
+from providers.threads import aside, in_thread
 from providers.types import UsageReported
 
 log = logging.getLogger(__name__)
@@ -36,12 +36,13 @@ async def settle(answer: Answer, route: Route, outcome: Outcome, leaving: asynci
     `leaving`: then the next start settles what was saved on the way. So does a write that can never succeed.
     """
     generation, draft, pause = answer.generation, answer.draft(), FIRST_PAUSE
-    hopeless = False
+    result, hopeless = None, False
     while True:
         try:
             if hopeless:
                 return await in_thread(runs.give_up)(generation)
-            return await in_thread(_write)(answer, draft, route, outcome)
+            result = result or await aside(_result)(answer, draft, route, outcome)
+            return await in_thread(runs.end)(generation, result)
         except (OperationalError, InterfaceError) as error:
             log.warning("The end of %s waits for the database: %s", generation.pk, error)
         except Exception:
@@ -54,7 +55,7 @@ async def settle(answer: Answer, route: Route, outcome: Outcome, leaving: asynci
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def _write(answer: Answer, draft: Draft, route: Route, outcome: Outcome) -> str:
+def _result(answer: Answer, draft: Draft, route: Route, outcome: Outcome) -> runs.Result:
     result = runs.Result(
         status=outcome.status,
         text=draft.text,
@@ -68,4 +69,4 @@ def _write(answer: Answer, draft: Draft, route: Route, outcome: Outcome) -> str:
         duration_ms=answer.duration_ms(),
         error=outcome.error,
     )
-    return runs.end(answer.generation, result)
+    return runs.rendered(result)

@@ -15,10 +15,11 @@ from conversations.engine import bell
 from conversations.engine.answer import Answer, Draft
 from conversations.engine.ending import Outcome, settle
 from conversations.engine.store import MemoryStore
+from conversations.errors import AnswerTooLong
 from conversations.models import Generation
 from providers.errors import ChatsiteError
 from providers.routing import Route
-from providers.threads import in_thread
+from providers.threads import aside, in_thread
 from providers.types import ContentDelta, ReasoningDelta, UsageReported
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ FLUSH_SECONDS = 0.04
 POLL_SECONDS = 2.0
 SWEEP_SECONDS = 5.0
 MOST_ANSWERS = 500
+TOO_LONG = "The provider sent far more than was asked for, so the answer was cut here. Ask an admin to look at it."
 
 Status = Generation.Status
 
@@ -136,8 +138,14 @@ class Engine:
             drafts = [(answer, answer.draft()) for answer in due]
             for answer in due:
                 answer.mark_saved(now)
-            if drafts:
-                await in_thread(_save_all)(drafts)
+            if not drafts:
+                return
+            try:
+                await in_thread(runs.save_progress)(await aside(_progress)(drafts))
+            except Exception:
+                for answer in due:
+                    answer.mark_unsaved()
+                raise
 
     async def _keep_lease(self) -> None:
         """Beats every two seconds; ends others' lost work only after the database has answered for a whole lease."""
@@ -204,6 +212,8 @@ class Engine:
                         answer.add("reasoning", text)
                     case UsageReported():
                         outcome.reported = event
+                if route.serving and answer.runs_over(route.serving.max_tokens):
+                    raise AnswerTooLong(TOO_LONG)
 
     async def _finish(self, answer: Answer, route: Route, outcome: Outcome) -> None:
         answer.flush()
@@ -229,5 +239,5 @@ async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _save_all(drafts: list[tuple[Answer, Draft]]) -> None:
-    runs.save_progress([answer.progress(draft) for answer, draft in drafts])
+def _progress(drafts: list[tuple[Answer, Draft]]) -> list[runs.Progress]:
+    return [answer.progress(draft) for answer, draft in drafts]

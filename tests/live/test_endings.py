@@ -12,12 +12,14 @@ from django.db.models import Q
 from billing.models import Hold, UsageRecord
 from billing.pricing import Tokens
 from conversations import leases, runs
+from conversations.engine.answer import Answer
 from conversations.engine.runner import Engine
-from conversations.engine.store import store
+from conversations.engine.store import MemoryStore, store
 from conversations.models import Generation, Message
 from conversations.protocol import Params
 from conversations.turns import start_turn
 from providers.threads import in_thread
+from tests.factories import make_model
 from tests.live.conftest import text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -154,6 +156,42 @@ def test_a_run_ends_once_however_many_want_to_end_it(alice, model):
     assert leases.sweep(alone=True) == []
     assert Message.objects.get(pk=generation.answer_id).text == "The whole answer"
     assert UsageRecord.objects.get().outcome == "done"
+
+
+async def test_an_answer_that_runs_over_what_was_promised_is_cut(tab, db):
+    settings = {"input": 400_000_000, "output": 2_000_000_000, "max_output": 10}
+    terse = await in_thread(make_model)("terse", "segmind", "https://api.segmind.com", **settings)  # knows no maximum
+    started = await tab.send("[[speed=0 length=300]] Hello", terse)
+    assert (await tab.until("turn.ended"))["status"] == "failed"
+    generation, usage = await in_thread(Generation.objects.get)(), await in_thread(UsageRecord.objects.get)()
+    assert generation.error_code == "answer_too_long"
+    assert (usage.completion_tokens, usage.charge) == (10, usage.prompt_tokens * 400 + 10 * 2000)
+    assert await in_thread(text_of)(started["message"]) == tab.text(started["generation"]) != ""
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "over"),
+    [(" word" * 20, 10, False), (" word" * 21, 10, True), (" " * 640, 10, False), (" " * 641, 10, True)],
+)
+def test_an_answer_has_room_for_another_way_of_counting(alice, model, text, most, over):
+    memory, generation = MemoryStore(), begin(alice, model)
+    memory.begin(generation.pk, generation.conversation_id, generation.answer_id)
+    answer = Answer(generation, memory)
+    answer.add("text", text)
+    answer.count(answer.draft())
+    assert answer.runs_over(most) is over
+    leases.sweep(alone=True)
+
+
+async def test_a_checkpoint_that_failed_is_made_again(tab, model, monkeypatch):
+    monkeypatch.setattr(runs, "save_progress", failing(runs.save_progress, OperationalError("server closed"), 1))
+    started = await tab.send("[[speed=0 length=30 fail_after=20 fail_mode=hang]] Hello", model)
+    await tab.until("delta")
+    async with asyncio.timeout(5):
+        while not await in_thread(text_of)(started["message"]):  # noqa: ASYNC110 - a row rings no bell
+            await asyncio.sleep(0.1)
+    await tab.tell(type="stop", generation=started["generation"])
+    await tab.until("turn.ended")
 
 
 async def test_an_engine_that_never_started_stops():
