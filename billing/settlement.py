@@ -70,7 +70,8 @@ def _billable(hold: Hold, rates: Rates, ending: Ending) -> tuple[Tokens, str]:
 
 
 def _plausible(hold: Hold, rates: Rates, usage: UsageReported) -> bool:
-    consistent = 0 <= usage.reasoning <= usage.completion and 0 <= usage.cached <= usage.prompt
+    # There is an answer here, so nought is no count of it.
+    consistent = 0 <= usage.reasoning <= usage.completion > 0 and 0 <= usage.cached <= usage.prompt > 0
     allowed = usage.completion <= hold.most_completion_tokens
     tokens = Tokens(usage.prompt, usage.completion, usage.reasoning, usage.cached)
     return consistent and allowed and (hold.own_key or charge(rates, tokens) <= hold.amount)

@@ -55,6 +55,8 @@ def test_a_finished_answer_costs_what_the_upstream_reports(alice, hold):
         UsageReported(10**9, 1),
         UsageReported(15, 20, reasoning=21),
         UsageReported(15, 20, cached=16),
+        UsageReported(15, 0),
+        UsageReported(0, 5),
         None,
     ],
 )
