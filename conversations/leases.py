@@ -8,24 +8,28 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
+from accounts.ids import new_id
 from conversations.models import EngineProcess, Generation
 from conversations.runs import interrupt
 
 LEASE_SECONDS = 12
 BEAT_SECONDS = 2
+NAME = f"{socket.gethostname()}:{os.getpid()}"[:120]
 NOTHING = Q(pk__in=[])
 
 
 def register() -> UUID:
     """A heartbeat row for this process."""
-    process = EngineProcess(name=f"{socket.gethostname()}:{os.getpid()}"[:120])
-    process.started = process.beat = Now()  # the database's clock
-    process.save()
-    return process.pk
+    process = new_id()
+    beat(process)
+    return process
 
 
 def beat(process: UUID) -> None:
-    EngineProcess.objects.filter(pk=process).update(beat=Now())
+    """Live for another lease. A process that was taken for lost meanwhile gets its row back."""
+    if not EngineProcess.objects.filter(pk=process).update(beat=Now()):
+        # The times are the database's.
+        EngineProcess.objects.create(pk=process, name=NAME, started=Now(), beat=Now())
 
 
 def leave(process: UUID) -> None:

@@ -15,7 +15,7 @@ from conversations import leases, runs
 from conversations.engine.answer import Answer
 from conversations.engine.runner import Engine
 from conversations.engine.store import MemoryStore, store
-from conversations.models import Generation, Message
+from conversations.models import EngineProcess, Generation, Message
 from conversations.protocol import Params
 from conversations.turns import start_turn
 from providers.threads import in_thread
@@ -196,3 +196,13 @@ async def test_a_checkpoint_that_failed_is_made_again(tab, model, monkeypatch):
 
 async def test_an_engine_that_never_started_stops():
     await Engine(store).stop()
+
+
+def test_a_process_that_was_taken_for_lost_comes_back(alice, model):
+    process = leases.register()
+    EngineProcess.objects.all().delete()  # as another process's sweep does after a lease without a beat
+    leases.beat(process)
+    begin(alice, model)
+    assert len(runs.claim(process=process, most=1)) == 1
+    assert leases.sweep() == []
+    leases.leave(process)
