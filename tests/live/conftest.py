@@ -52,10 +52,14 @@ class Upstream(Peer):
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
+    def calls(self, word):
+        """The upstream's own records of the calls whose prompt holds `word`, oldest first."""
+        return [c for c in self.request("GET", "/__simulator__/requests").json if word in json.dumps(c["body"])]
+
     def call(self, word):
-        """The upstream's own record of the call whose prompt holds `word`, once it has ended."""
+        """The last of them, once it has ended."""
         for _ in range(100):
-            calls = [c for c in self.request("GET", "/__simulator__/requests").json if word in json.dumps(c["body"])]
+            calls = self.calls(word)
             if calls and calls[-1]["finished"]:
                 return calls[-1]
             time.sleep(0.02)
@@ -85,6 +89,20 @@ def text_of(message):
     return Message.objects.get(pk=message).text
 
 
+def assembled(frames, generation, channel):
+    """What a browser makes of the frames of one answer."""
+    shown = ""
+    for frame in frames:
+        if frame.get("generation") != generation:
+            continue
+        if frame["type"] == "snapshot":
+            shown = frame[channel]
+        elif frame["type"] == "delta" and frame["channel"] == channel:
+            assert frame["at"] <= len(shown), "a piece is missing"
+            shown += frame["text"][len(shown) - frame["at"] :]
+    return shown
+
+
 class Tab:
     """One browser tab's socket."""
 
@@ -110,25 +128,19 @@ class Tab:
 
     async def until(self, wanted, seconds=10):
         """The next frame of this type; everything heard is kept in `frames`."""
+        return await self.until_any(wanted, seconds=seconds)
+
+    async def until_any(self, *wanted, seconds=10):
         async with asyncio.timeout(seconds):
             while True:
                 frame = json.loads(await self.socket.receive_from(timeout=seconds))
                 self.frames.append(frame)
-                if frame["type"] == wanted:
+                if frame["type"] in wanted:
                     return frame
 
     def text(self, generation, channel="text"):
-        """What this tab shows of an answer, put together as a browser does."""
-        shown = ""
-        for frame in self.frames:
-            if frame.get("generation") != generation:
-                continue
-            if frame["type"] == "snapshot":
-                shown = frame[channel]
-            elif frame["type"] == "delta" and frame["channel"] == channel:
-                assert frame["at"] <= len(shown), "a piece is missing"
-                shown += frame["text"][len(shown) - frame["at"] :]
-        return shown
+        """What this tab shows of an answer."""
+        return assembled(self.frames, generation, channel)
 
     async def close(self):
         await self.socket.disconnect()
