@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -45,6 +46,23 @@ def _write(same: dict[str, Any], fingerprint: str, plain: str) -> UpstreamKey:
     vault.seal(key, plain)
     key.save(force_insert=is_new, force_update=not is_new)
     return key
+
+
+def rotate_keys() -> int:
+    """Bring every saved key under the newest encryption key; how many were brought.
+
+    Each row is its own transaction and readable at every moment, so that this can be interrupted and run again.
+    """
+    return sum(_rotate(pk) for pk in UpstreamKey.objects.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _rotate(pk: UUID) -> bool:
+    key = UpstreamKey.objects.select_for_update().filter(pk=pk).first()
+    if key is None or not vault.reseal(key):
+        return False
+    key.save(update_fields=["ciphertext", "encrypted_with"])
+    return True
 
 
 def remove_key(*, key: UpstreamKey) -> bool:

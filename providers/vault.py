@@ -58,6 +58,18 @@ def open_key(key: UpstreamKey) -> str:
         raise UpstreamUnavailable(
             "The saved key belongs to another address than this model is served at now. Save the key again.", sent=False
         )
+    return _decrypt(key)
+
+
+def reseal(key: UpstreamKey) -> bool:
+    """Put the same secret into the row, unsaved, under the newest encryption key. False: it is under that already."""
+    if key.encrypted_with == encryption_keys()[0].id:
+        return False
+    seal(key, _decrypt(key))
+    return True
+
+
+def _decrypt(key: UpstreamKey) -> str:
     sealed = bytes(key.ciphertext)
     cipher = _cipher(key.encrypted_with)
     try:
