@@ -111,8 +111,8 @@ collect_static() {
     stamp=$data/static.stamp
     if [ -d "$data/static" ] && [ -e "$stamp" ] &&
         [ -z "$(find static chatsite/settings.py "$venv/run.stamp" -newer "$stamp" | head -n 1)" ]; then return; fi
-    mkdir -p "$data"
-    touch "$stamp.new"
+    { mkdir -p "$data" && touch "$stamp.new"; } 2>/dev/null ||
+        fail "DATA_DIR is $data, which cannot be written to: choose a folder of your own."
     step "Collecting static files" "$python" manage.py collectstatic --noinput
     mv "$stamp.new" "$stamp"
 }
