@@ -16,8 +16,14 @@ from tools.verdicts import Verdict, by_audit, by_node, by_pytest, by_status
 
 BIN = Path(sys.executable).parent
 TYPED = ("accounts", "billing", "chatsite", "conversations", "gateway", "panel", "providers", "tools")
+BROWSER = "tests/browser"
 # These have no database in them, or bring their own.
-WITHOUT_DATABASE = ("server", "simulator", "contract", "tools")
+WITHOUT_DATABASE = (
+    *("tests/server", "tests/simulator", "tests/contract", "tests/tools"),
+    *("tests/deploy/test_compose.py", "tests/deploy/test_make_run.py", "tests/deploy/test_proxy.py"),
+)
+# A whole site on PostgreSQL and Redis, for the step that is about PostgreSQL.
+DISTRIBUTED = "tests/deploy/test_distributed.py"
 NEEDS_PROGRAMS = ("tests/tools/test_services.py",)
 OURS = ("DATABASE_URL", "REDIS_URL", "TEST_POSTGRES_URL", "TEST_REDIS_URL", "DATA_DIR", "DJANGO_SETTINGS_MODULE")
 
@@ -75,22 +81,20 @@ def javascript(node: str) -> Step:
 
 
 def pytest_on_sqlite(env: Mapping[str, str] | None = None) -> Step:
-    return _pytest("pytest on SQLite", ["--ignore=tests/browser"], env or {})
+    return _pytest("pytest on SQLite", _without(BROWSER, DISTRIBUTED), env or {})
 
 
 def pytest_without_services() -> Step:
-    ignored = [f"--ignore={path}" for path in ("tests/browser", *NEEDS_PROGRAMS)]
-    return _pytest("pytest on SQLite", ignored, {})
+    return _pytest("pytest on SQLite", _without(BROWSER, DISTRIBUTED, *NEEDS_PROGRAMS), {})
 
 
 def pytest_on_postgres(env: Mapping[str, str]) -> Step:
-    ignored = [f"--ignore=tests/{name}" for name in ("browser", *WITHOUT_DATABASE)]
-    return _pytest("pytest on PostgreSQL", ignored, env)
+    return _pytest("pytest on PostgreSQL", _without(BROWSER, *WITHOUT_DATABASE), env)
 
 
 def browser(env: Mapping[str, str]) -> Step:
     """In a process of its own: synchronous Playwright leaves a running event loop behind."""
-    return _pytest("pytest in the browser", ["tests/browser"], env)
+    return _pytest("pytest in the browser", [BROWSER], env)
 
 
 def other_python(env: Mapping[str, str]) -> Step:
@@ -101,13 +105,17 @@ def other_python(env: Mapping[str, str]) -> Step:
         return Step(name, [], untested=f"no python{version} that runs was found")
     venv = f".venv-{version}"
     script = f'tools/bootstrap.sh dev && exec {venv}/bin/python -m pytest "$@"'
-    arguments = [*_quiet(), "--ignore=tests/browser", *(f"--ignore={path}" for path in NEEDS_PROGRAMS)]
+    arguments = [*_quiet(), *_without(BROWSER, DISTRIBUTED, *NEEDS_PROGRAMS)]
     variables = {**env, "PYTHON": interpreter, "VENV": venv}
     return Step(name, ["sh", "-c", script, "pytest", *arguments], variables, by_pytest)
 
 
 def _pytest(name: str, arguments: list[str], env: Mapping[str, str]) -> Step:
     return Step(name, [sys.executable, "-m", "pytest", *_quiet(), *arguments], env, by_pytest)
+
+
+def _without(*paths: str) -> list[str]:
+    return [f"--ignore={path}" for path in paths]
 
 
 def _quiet() -> list[str]:

@@ -5,12 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.processes import Program, are_gone
-from tests.site import ROOT, free_port, get, inherited
+from tests.site import ROOT, free_port, get, inherited, wait_until
 
 LAST_LINE = "Ctrl-C stops it."
 KEY = "dGVzdHMtb25seS1rZXktb2YtMzItYnl0ZXMtMDAwMDE="
@@ -34,13 +35,17 @@ def clone(tmp_path_factory):
 def make(clone):
     """Starts `make run` in the clone, with nothing but these variables."""
 
+    started = []
+
     def make_run(**variables):
         environment = inherited() | {"PORT": str(free_port())} | variables
-        program = Program(["make", "run"], environment, clone)
-        program.url = f"http://127.0.0.1:{environment['PORT']}"
-        return program
+        started.append(Program(["make", "run"], environment, clone))
+        started[-1].url = f"http://127.0.0.1:{environment['PORT']}"
+        return started[-1]
 
-    return make_run
+    yield make_run
+    for program in started:
+        program.kill()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +67,14 @@ def site(make, first_run):
     assert len(program.pids) == 2  # the server and the simulated upstream
     yield program
     program.signal_all(signal.SIGKILL)
+    program.finish()
     are_gone(program.pids, 5)
+
+
+def command_line(pid):
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def refusal(program):
@@ -112,6 +124,14 @@ def test_when_make_is_killed_the_rest_ends_by_itself(site):
     are_gone(site.pids, 2)
 
 
+def test_when_make_is_killed_while_the_server_still_begins_it_ends_too(make, first_run):
+    program = make()
+    (server,) = wait_until(lambda: [pid for pid in program.family() if b"manage.py" in command_line(pid)])
+    program.process.kill()
+    are_gone([server], 4)
+    assert not program.says(LAST_LINE)
+
+
 def test_when_the_server_is_killed_its_simulator_ends_and_make_fails(site):
     os.kill(site.pids[0], signal.SIGKILL)
     are_gone(site.pids, 2)
@@ -123,7 +143,9 @@ def test_a_second_one_on_the_same_folder_is_refused(clone, make, site):
     assert site.process.poll() is None
 
 
-def test_a_taken_port_is_named_with_a_free_one(make, site, tmp_path):
+def test_a_taken_port_is_named_with_a_free_one(clone, make, site, tmp_path):
+    (tmp_path / "static").symlink_to(clone / "var" / "static")
+    (tmp_path / "static.stamp").touch()
     port = site.url.rpartition(":")[2]
     program = make(PORT=port, DATA_DIR=str(tmp_path))
     assert refusal(program)[-1] == (
