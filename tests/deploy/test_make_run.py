@@ -45,7 +45,8 @@ def make(clone):
 
     yield make_run
     for program in started:
-        program.kill()
+        program.signal_all(signal.SIGKILL)
+        program.finish()
 
 
 @pytest.fixture(scope="module")
