@@ -37,6 +37,17 @@ SENTENCES = (
     "When in doubt, choose the version of {word} that is easier to undo.",
     "A second reader finds in ten minutes what the first one missed for a week.",
 )
+# From long to short, down to one token, so that any length can end with the end of a sentence.
+CLOSINGS = (
+    "The rest is a matter of habit and time.",
+    "That is most of what there is to it.",
+    "The rest follows from there.",
+    "Try it once and see.",
+    "Start with that.",
+    "That helps.",
+    "Good.",
+    "🌱",
+)
 QUOTES = (
     "> A small thing that works beats a large thing that is about to.",
     "> First make {word} correct, then make it quick, and only then make it pretty.",

@@ -29,7 +29,8 @@ class Story:
         honest = phrases.HONEST_FIRST + "\n\n" if honest_first else "\n\n*" + phrases.HONEST + "*"
         room = length - count(honest)
         if room <= 0:
-            return split(phrases.HONEST_FIRST + " " + self._filler(length))[:length]
+            rest = self._filler(length - count(phrases.HONEST_FIRST))
+            return split(f"{phrases.HONEST_FIRST} {rest}".strip())[:length]
         body = self._body(room)
         return split(honest + body if honest_first else body + honest)
 
@@ -44,7 +45,7 @@ class Story:
         return split("\n\n".join(said))[:length]
 
     def _body(self, length: int) -> str:
-        """Whole blocks while they fit, then plain sentences cut where the length is reached."""
+        """Whole blocks while they fit, then plain sentences to the very length."""
         said, left = [], length
         for block in self._blocks():
             if count(block) > left:
@@ -56,12 +57,16 @@ class Story:
         return "\n\n".join(said)
 
     def _filler(self, length: int) -> str:
+        """Whole sentences of `length` tokens together: long ones while they fit, then shorter and shorter ones."""
         sentences: list[str] = []
-        tokens = 0
-        while tokens < length:
-            sentences.append(self._fill(self.random.choice(phrases.SENTENCES)))
-            tokens += count(sentences[-1])
-        return "".join(split(" ".join(sentences))[:length])
+        left = length
+        while left > 0:
+            filled = [self._fill(phrase) for phrase in phrases.SENTENCES]
+            fitting = [sentence for sentence in filled if count(sentence) <= left]
+            short = next(sentence for sentence in phrases.CLOSINGS if count(sentence) <= left)
+            sentences.append(self.random.choice(fitting) if fitting else short)
+            left -= count(sentences[-1])
+        return " ".join(sentences)
 
     def _blocks(self) -> Iterator[str]:
         yield self._fill(self.random.choice(phrases.OPENINGS))

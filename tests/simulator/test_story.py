@@ -26,6 +26,16 @@ def test_an_answer_says_who_is_speaking(question):
     assert first.startswith("This is the simulated upstream: ")
 
 
+@pytest.mark.parametrize("length", range(40, 160))
+def test_an_answer_ends_with_a_whole_sentence_before_it_says_who_is_speaking(length):
+    lines = "".join(Story("Why?").answer(length)).splitlines()
+    assert re.search(r"[.!?。:✅🙂🌱|>`]$|^## ", lines[-3])
+
+
+def test_a_very_short_answer_ends_with_a_whole_sentence():
+    assert {"".join(Story("Why?").answer(length))[-1] for length in range(15, 23)} == {".", "🌱"}
+
+
 def test_a_usual_answer_has_80_to_400_tokens():
     lengths = [Story(f"Question {number}").usual_length() for number in range(200)]
     assert (min(lengths) >= 80, max(lengths) <= 400, len(set(lengths)) > 100) == (True, True, True)
