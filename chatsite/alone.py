@@ -1,6 +1,10 @@
 """Proof that one web process serves a database: answers live in its memory while they are written."""
 
+import asyncio
 import fcntl
+import logging
+import os
+import signal
 from typing import IO
 
 import psycopg
@@ -8,9 +12,13 @@ from django.conf import settings
 from django.db import connection
 
 from chatsite.refusals import CannotStart, writing_to
+from providers.threads import in_thread
+
+log = logging.getLogger(__name__)
 
 # Any number will do, as long as nothing else in the database takes the same advisory lock.
 ADVISORY_LOCK = 0x43484154
+CHECK_SECONDS = 5.0
 _held: list[IO[str] | psycopg.Connection] = []
 
 
@@ -27,6 +35,37 @@ def claim() -> None:
 def release() -> None:
     while _held:
         _held.pop().close()
+
+
+async def keep() -> None:
+    """Look now and then that the lock is still ours: a database that restarts forgets it, and a file does not."""
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        try:
+            await in_thread(renew)()
+        except AnotherProcess as problem:
+            log.critical("%s This one ends.", problem)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        except psycopg.OperationalError as error:
+            log.warning("Whether this is the only web process waits for the database: %s", error)
+
+
+def renew() -> None:
+    """Claim again what the database has dropped, or raise AnotherProcess if somebody was quicker."""
+    if not all(_holds(lock) for lock in _held):
+        release()
+    claim()
+
+
+def _holds(lock: IO[str] | psycopg.Connection) -> bool:
+    if not isinstance(lock, psycopg.Connection):
+        return True
+    try:
+        lock.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _file_lock() -> IO[str]:

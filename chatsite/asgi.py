@@ -33,6 +33,7 @@ async def on_start() -> None:
     _started.callback(threads.shutdown)
     _started.callback(alone.release)
     await threads.in_thread(alone.claim)()
+    _started.callback(asyncio.create_task(alone.keep()).cancel)
     await threads.in_thread(ready.refuse_old_tables)()
     await threads.in_thread(leases.sweep)(alone=True)
     schedule.start()

@@ -1,4 +1,4 @@
-"""Whether the site on this machine serves pages, asked as its proxy asks: python -m chatsite.health ends with 0 or 1."""
+"""Whether the site here serves pages, asked as its proxy asks: python -m chatsite.health ends with 0 or 1."""
 
 import os
 import sys

@@ -271,7 +271,7 @@ def test_a_key_that_is_not_set_is_refused_by_name_and_nothing_is_kept(apply, mon
         ('"openai"', '"anthropic"', "dialect: Input should be"),
         ("https://llm.example.org/v1/", "ftp://llm.example.org", "base_url: The address must begin with https://"),
         ("https://llm.example.org/v1/", "https://me:secret@llm.example.org", "base_url: The address holds a user name"),
-        ("https://llm.example.org/v1/", "http://169.254.169.254/v1", "base_url: This address is inside a private network"),
+        ("https://llm.example.org/v1/", "http://169.254.169.254/v1", "base_url: This address is inside a private"),
         ('"openai"', '"eigenai"', "base_url: The address is scheme and host only"),
         ('dialect = "openai"\nbase_url = "https://llm.example.org/v1/"',
          'dialect = "segmind"\nbase_url = "https://llm.example.org"\nabilities = ["tools"]',
