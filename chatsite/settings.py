@@ -37,6 +37,8 @@ STARTING_CREDITS = env.str("STARTING_CREDITS", default="10")
 # Stores
 DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
 REDIS_URL = env.str("REDIS_URL", default="")
+if REDIS_URL and urlsplit(REDIS_URL).scheme not in ("redis", "rediss"):
+    raise ImproperlyConfigured("REDIS_URL cannot be read: write it like redis://:password@host:6379/0.")
 try:
     if urlsplit(DATABASE_URL).scheme not in ("postgres", "postgresql", "sqlite"):
         raise ValueError("neither PostgreSQL nor SQLite")
@@ -115,7 +117,7 @@ TEMPLATES = [
         },
     }
 ]
-# Counts attempts to sign in. JSON, so that whoever writes to Redis cannot make this process run code.
+
 # Signing in
 AUTH_USER_MODEL = "accounts.User"
 # It knows permissions as Django's own does; with both, every wrong password would be hashed twice.

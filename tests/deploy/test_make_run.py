@@ -156,6 +156,14 @@ def test_a_taken_port_is_named_with_a_free_one(clone, make, site, tmp_path):
     assert not program.says("Traceback")
 
 
+def test_the_first_page_does_not_wait_for_celery(tmp_path):
+    code = "import sys, chatsite.asgi; print(sorted({'celery', 'kombu', 'redis'} & set(sys.modules)))"
+    environment = inherited() | {"DATA_DIR": str(tmp_path)}
+    (tmp_path / "static").mkdir()  # the server of static files warns when it is not there
+    program = Program([sys.executable, "-c", code], environment)
+    assert (program.finish(), program.lines) == (0, ["[]"])
+
+
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [

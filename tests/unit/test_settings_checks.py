@@ -120,6 +120,7 @@ def test_private_upstreams_are_hosts_with_a_port(local, places):
         ({"DATABASE_URL": "mysql://127.0.0.1/chat"}, "DATABASE_URL cannot be read"),
         ({"DATABASE_URL": "bar"}, "DATABASE_URL cannot be read"),
         ({"DATABASE_URL": "sqlite:////nowhere/db"}, "The database cannot be used: unable to open database file."),
+        ({"REDIS_URL": "127.0.0.1:6379"}, "REDIS_URL cannot be read: write it like redis://"),
         ({"REDIS_URL": "redis://127.0.0.1:1"}, "REDIS_URL is set but the database is SQLite"),
         ({"STARTING_CREDITS": "ten"}, "STARTING_CREDITS is 'ten'"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY has 5 characters"),
