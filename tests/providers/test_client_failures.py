@@ -230,7 +230,7 @@ async def test_a_stream_that_ends_without_an_end_is_an_error(pieces):
     error, _ = await failure(streamed(*pieces))
 
     assert type(error) is UpstreamProtocolError
-    assert "broke off before the end of the answer" in error.message
+    assert "broke off before its end" in error.message
 
 
 async def test_a_whole_answer_without_an_end_is_an_error(monkeypatch):
