@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PASSWORD, USERS, answer, choose, finished, log, send, sign_in
-from tests.site import Site, is_alive, wait_until
+from tests.site import Site, get, is_alive, wait_until
 
 WORDS = " ".join(f"word{number}" for number in range(600))
 
@@ -112,3 +112,11 @@ def test_a_terminated_site_saves_running_answers_and_ends_its_children(fresh_sit
     page.reload()
     expect(log(page)).to_contain_text("Interrupted")
     assert "sound" in site.command("audit_ledger")
+
+
+def test_without_make_it_collects_its_own_static_files(fresh_site):
+    fresh_site.environment.pop("STATIC_ROOT")
+    fresh_site.start()
+    assert "Collecting static files …" in fresh_site.lines
+    assert (fresh_site.folder / "static" / "staticfiles.json").exists()
+    assert b"<h1>Sign in</h1>" in get(f"{fresh_site.url}/accounts/login/")

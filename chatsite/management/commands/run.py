@@ -31,6 +31,7 @@ class Command(BaseCommand):
             end_with_parent(options["with_parent"])
         alone.claim()  # nobody may be at work on tables that are about to change
         set_up_database()
+        set_up_static_files()
         link = first_admin_link()
         connections.close_all()
         local_simulator.start()
@@ -47,6 +48,13 @@ def set_up_database() -> None:
         print("Setting up the database …", flush=True)
         call_command("migrate", verbosity=0, interactive=False)
     load_shipped_catalogue()
+
+
+def set_up_static_files() -> None:
+    """Collect them where nobody has; `make run` keeps them up to date by itself."""
+    if not (settings.STATIC_ROOT / "staticfiles.json").exists():
+        print("Collecting static files …", flush=True)
+        call_command("collectstatic", verbosity=0, interactive=False)
 
 
 def serve(on_listening: Any) -> int:
