@@ -69,7 +69,10 @@ class Site:
         )
         ready = threading.Event()
         threading.Thread(target=self._read, args=[self.process, ready], daemon=True).start()
-        if not ready.wait(READY_SECONDS):
+        deadline = time.monotonic() + READY_SECONDS
+        while not ready.wait(0.1) and self.process.poll() is None and time.monotonic() < deadline:
+            pass
+        if not ready.is_set():
             self.kill()
             raise AssertionError("The site did not start:\n" + "\n".join(self.lines))
         return self
@@ -116,7 +119,7 @@ class Site:
 
     def kill(self):
         """SIGKILL, as the kernel does when memory runs out."""
-        self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
         self.process.wait(STOP_SECONDS)
 
     def stop(self, number=signal.SIGINT):
