@@ -38,12 +38,15 @@ def own_site(real_host):
 
 @pytest.fixture
 def visit(browser, own_site):
-    contexts = []
+    """Sign in somewhere of one's own; no page may log an error or break the content security policy."""
+    contexts, said = [], []
 
     def as_person(email):
         contexts.append(browser.new_context(base_url=own_site.url))
         page = contexts[-1].new_page()
         page.set_default_timeout(8_000)
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
         sign_in(page, email)
         expect(page.get_by_role("textbox", name="Message")).to_be_visible()
         return page
@@ -51,6 +54,7 @@ def visit(browser, own_site):
     yield as_person
     for context in contexts:
         context.close()
+    assert said == []
 
 
 def key_seen_by(host, word):
@@ -120,6 +124,18 @@ def test_a_member_adds_replaces_and_removes_an_own_key(visit, own_site, real_hos
     card.get_by_role("button", name=re.compile("Remove the key")).click()
     expect(card).to_contain_text("No key of yours")
     assert "sound" in own_site.command("audit_ledger")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_of_the_admin_keeps_the_content_security_policy(visit, theme):
+    admin = visit("admin@example.org")
+    admin.emulate_media(color_scheme=theme)
+    admin.goto("/admin/")
+    pages = admin.locator("#content-main a").evaluate_all("links => links.map(link => link.pathname)")
+    assert len(pages) > 10
+    for page in sorted(set(pages)):
+        assert admin.goto(page).status == 200
+        expect(admin.locator("#content h1, #content h2").first).to_be_visible()
 
 
 def test_no_key_stands_in_the_database_in_clear(own_site):
