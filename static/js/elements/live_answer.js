@@ -1,10 +1,11 @@
 // An answer while it is written: plain text, one write a frame, a timer for the reasoning.
-import StreamText from "chatsite/models/stream_text.js"
+import StreamText, { Sentences } from "chatsite/models/stream_text.js"
 
 const TICK = 500
 
 export default class LiveAnswer extends HTMLElement {
   #streams = {}
+  #sentences = new Sentences()
   #fresh = { text: "", reasoning: "" }
   #frame = 0
   #ticker = 0
@@ -37,6 +38,7 @@ export default class LiveAnswer extends HTMLElement {
     if (fresh === null) return false
 
     this.#fresh[channel] += fresh
+    if (channel === "text") this.#say(fresh)
     if (fresh) this.#frame ||= requestAnimationFrame(this.#draw)
     return true
   }
@@ -52,15 +54,27 @@ export default class LiveAnswer extends HTMLElement {
     this.#part("waiting").hidden = true
   }
 
+  // The end of the text that no sentence of it was heard of.
+  unsaid() {
+    return this.#sentences.end()
+  }
+
   // Internal
+
+  #say(fresh) {
+    const detail = this.#sentences.add(fresh)
+    if (detail) this.dispatchEvent(new CustomEvent("sentences-ended", { bubbles: true, detail }))
+  }
 
   // What is shown already stays: only a snapshot that differs from it is written anew.
   #catchUp(channel, whole) {
     const shown = this.#part(channel).textContent
+    const heard = this.#streams[channel].text
     this.#streams[channel].reset(whole)
     this.#fresh[channel] = ""
     if (whole.startsWith(shown)) this.#fresh[channel] = whole.slice(shown.length)
     else this.#part(channel).textContent = whole
+    if (channel === "text" && whole.startsWith(heard)) this.#say(whole.slice(heard.length))
     this.#frame ||= requestAnimationFrame(this.#draw)
   }
 

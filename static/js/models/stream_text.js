@@ -28,3 +28,37 @@ export default class StreamText {
     this.#count = Array.from(text).length
   }
 }
+
+const SENTENCE_END = /[^\s\d][.!?…:]["'”’»)\]*_`]*\s|[。!?]|\n/g
+
+// The same text as it is read aloud: whole sentences, without the marks of Markdown.
+export class Sentences {
+  #rest = ""
+
+  // The sentences that ended with this piece, "" when none did.
+  add(piece) {
+    this.#rest += piece
+    const ends = Array.from(this.#rest.matchAll(SENTENCE_END), (match) => match.index + match[0].length)
+    return this.#take(ends.at(-1) ?? 0)
+  }
+
+  // What is left when nothing more comes.
+  end() {
+    return this.#take(this.#rest.length)
+  }
+
+  #take(length) {
+    const said = this.#rest.slice(0, length)
+    this.#rest = this.#rest.slice(length)
+    return spoken(said)
+  }
+}
+
+const spoken = (text) =>
+  text
+    .replace(/^\s*(```.*|[-|: ]+)$/gm, "")
+    .replace(/^\s*(#+|>|[-*+])\s+/gm, "")
+    .replace(/\*+|`|\|/g, " ")
+    .replace(/\s+/g, " ")
+    .replace(/ ([.,;:!?])/g, "$1")
+    .trim()
