@@ -2,7 +2,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 
-import Backoff from "../../static/js/models/backoff.js"
+import { Backoff } from "../../static/js/elements/chat_socket.js"
 
 const waits = (backoff, count) => Array.from({ length: count }, () => backoff.next())
 

@@ -1,18 +1,19 @@
 // The chat's page: one socket, the frames on it, and the thread that they change.
 import { newId } from "chatsite/elements/message_composer.js"
 import "chatsite/elements/live_answer.js"
-import Backoff from "chatsite/models/backoff.js"
+import ChatSocket from "chatsite/elements/chat_socket.js"
 
 const SIGNED_OUT = 4401
-const TOO_SLOW = 4408
 const UNACCEPTABLE = [4400, 4403, 4413]
 const AT_THE_END = 48
 const ENDINGS = { done: "Answer finished", stopped: "Answer stopped", failed: "Answer failed", interrupted: "Answer interrupted" }
 
 class ChatPage extends HTMLElement {
-  #socket = null
-  #backoff = new Backoff()
-  #retry = 0
+  #socket = new ChatSocket({
+    opened: () => this.#opened(),
+    received: (frame) => this.#receive(frame),
+    closed: (code) => this.#closed(code),
+  })
   #unanswered = new Map() // frames that were not answered yet, by client or generation id: sent again after a reconnect
   #unwanted = new Set() // client ids of turns that were stopped before they began
   #resyncing = new Set()
@@ -26,61 +27,47 @@ class ChatPage extends HTMLElement {
   connectedCallback() {
     this.addEventListener("turn-requested", (event) => this.#ask(event.detail))
     this.addEventListener("stop-requested", () => this.#stop())
+    this.addEventListener("sentences-ended", (event) => this.#tell("announcer", event.detail))
     this.addEventListener("click", this.#clicked)
     this.addEventListener("htmx:afterSwap", () => this.#sync())
     addEventListener("scroll", this.#scrolled, { passive: true })
     addEventListener("popstate", () => location.reload())
-    addEventListener("online", () => this.#reconnect(0))
+    addEventListener("offline", () => this.#sayLost())
     addEventListener("pagehide", () => (this.#leaving = true))
     addEventListener("pageshow", (event) => event.persisted && location.reload())
-    document.addEventListener("visibilitychange", () => document.hidden || this.#reconnect(0))
     customElements.whenDefined("message-composer").then(() => this.#start())
   }
 
   #start() {
+    if (location.href.endsWith("/?")) history.replaceState({}, "", "/") // a form without fields leaves its mark
+    this.#following = Boolean(this.#leaf)
     this.#grown.observe(this.querySelector(".chat__main"))
     this.#sync()
-    this.#toEnd()
-    this.#connect()
+    this.#socket.start()
   }
 
   // Socket
 
-  #connect() {
-    const scheme = location.protocol === "https:" ? "wss:" : "ws:"
-    this.#socket = new WebSocket(`${scheme}//${location.host}/ws/`)
-    this.#socket.onopen = () => this.#opened()
-    this.#socket.onmessage = (event) => this.#receive(JSON.parse(event.data))
-    this.#socket.onclose = (event) => this.#closed(event.code)
-  }
-
   #opened() {
-    this.#backoff.reset()
     this.#resyncing.clear()
     this.#tell("connection", "")
-    if (this.#chat) this.#send({ type: "watch", conversation: this.#chat })
-    for (const frame of this.#unanswered.values()) this.#send(frame)
+    if (this.#chat) this.#socket.send({ type: "watch", conversation: this.#chat })
+    for (const frame of this.#unanswered.values()) this.#socket.send(frame)
   }
 
+  // Whether to go on trying.
   #closed(code) {
-    if (this.#leaving) return
+    if (this.#leaving) return false
     if (code === SIGNED_OUT) return location.assign(`/accounts/login/?next=${encodeURIComponent(location.pathname)}`)
     if (UNACCEPTABLE.includes(code)) this.#giveUp("This could not be sent. Shorten it, or reload the page.")
 
+    this.#sayLost()
+    return true
+  }
+
+  #sayLost() {
     const waiting = this.#unanswered.size ? " What you asked goes out as soon as the connection is back." : ""
     this.#tell("connection", (navigator.onLine ? "Reconnecting…" : "You are offline.") + waiting)
-    this.#reconnect(code === TOO_SLOW ? 0 : this.#backoff.next())
-  }
-
-  #reconnect(delay) {
-    if (this.#socket && this.#socket.readyState !== WebSocket.CLOSED) return
-
-    clearTimeout(this.#retry)
-    this.#retry = setTimeout(() => this.#socket.readyState === WebSocket.CLOSED && this.#connect(), delay)
-  }
-
-  #send(frame) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame))
   }
 
   // Sending the same again would end the same way.
@@ -94,7 +81,7 @@ class ChatPage extends HTMLElement {
 
   #ask(frame) {
     this.#unanswered.set(frame.client_id ?? frame.generation, frame)
-    this.#send(frame)
+    this.#socket.send(frame)
     this.#sync()
   }
 
@@ -106,7 +93,10 @@ class ChatPage extends HTMLElement {
 
   #regenerate(message) {
     const { model, params } = this.#composer
-    if (!this.#asked) this.#ask({ type: "regenerate", message, model, params, client_id: newId() })
+    if (this.#asked) return
+
+    this.#ask({ type: "regenerate", message, model, params, client_id: newId() })
+    this.#composer.takeFocus()
   }
 
   #edit(article) {
@@ -125,6 +115,7 @@ class ChatPage extends HTMLElement {
   // Frames
 
   #receive(frame) {
+    this.#tell("connection", "") // a site on this machine is there without a network, too
     switch (frame.type) {
       case "turn.started": return this.#turnStarted(frame)
       case "turn.refused": return this.#turnRefused(frame)
@@ -160,7 +151,7 @@ class ChatPage extends HTMLElement {
     if (!live || live.add(channel, at, text) || this.#resyncing.has(generation)) return
 
     this.#resyncing.add(generation)
-    this.#send({ type: "resync", generation })
+    this.#socket.send({ type: "resync", generation })
   }
 
   #snapshot(frame) {
@@ -171,7 +162,8 @@ class ChatPage extends HTMLElement {
 
   #turnEnded(frame) {
     this.#unanswered.delete(frame.generation)
-    if (this.#article(frame.message)) this.#tell("announcer", ENDINGS[frame.status])
+    const rest = this.#liveOf(frame.generation)?.unsaid() ?? ""
+    if (this.#article(frame.message)) this.#tell("announcer", `${rest} ${ENDINGS[frame.status]}`.trim())
     this.#finish(frame.message)
     this.querySelector("side-bar").refresh()
   }
@@ -219,6 +211,7 @@ class ChatPage extends HTMLElement {
     const title = this.#composer.titleOf(model)
     article.setAttribute("aria-label", title)
     article.querySelector("[data-part=model]").textContent = title
+    article.querySelector("summary").id = `reasoning-${message}`
     Object.assign(article.querySelector("live-answer").dataset, { generation, started: Date.now() / 1000 })
     return article
   }
@@ -240,11 +233,12 @@ class ChatPage extends HTMLElement {
     const wasOpen = article.querySelector("details")?.open
     const { top, height } = article.getBoundingClientRect()
     await load(`/messages/${message}`, `#message-${message}`)
-    const reasoning = this.#article(message)?.querySelector("details.reasoning")
+    const swapped = this.#article(message)
+    const reasoning = swapped?.querySelector("details.reasoning")
     if (reasoning && wasOpen) reasoning.open = true
-    this.#article(message)?.querySelector("live-answer")?.toggleAttribute("data-left", true) // it could not be had
+    swapped?.querySelector("live-answer")?.toggleAttribute("data-left", true) // it could not be had
     this.#sync()
-    if (!this.#following && top < 0) this.#keepPlace(this.#article(message), top / height)
+    if (swapped && !this.#following && top < 0) this.#keepPlace(swapped, top / height)
   }
 
   #loadThread() {
@@ -264,7 +258,7 @@ class ChatPage extends HTMLElement {
     if (scrollHeight - scrollTop - clientHeight < AT_THE_END) this.#following = true
     else if (scrollTop < this.#lastTop) this.#following = false
     this.#lastTop = scrollTop
-    this.#part("jump").hidden = this.#following
+    this.#part("jump").hidden = this.#following || !this.#leaf
   }
 
   #keepPlace(article, share) {
