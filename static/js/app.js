@@ -110,12 +110,18 @@ class SideBar extends HTMLElement {
   connectedCallback() {
     document.addEventListener("click", this.#clicked)
     document.addEventListener("keydown", this.#key)
+    document.addEventListener("visibilitychange", this.#seen)
+    this.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" })
   }
 
   disconnectedCallback() {
     document.removeEventListener("click", this.#clicked)
     document.removeEventListener("keydown", this.#key)
+    document.removeEventListener("visibilitychange", this.#seen)
   }
+
+  // A tab that was away may have missed news, or the end of the session: then this leads to the sign-in page.
+  #seen = () => document.hidden || this.refresh()
 
   // Several pieces of news in a moment are one request.
   refresh() {
@@ -140,7 +146,7 @@ class SideBar extends HTMLElement {
   }
 
   #key = (event) => {
-    if (event.key === "Escape" && "open" in this.dataset) this.#open(false)
+    if (event.key === "Escape" && "open" in this.dataset && !document.querySelector(":popover-open")) this.#open(false)
     if (event.key !== "k" || !(event.metaKey || event.ctrlKey)) return
 
     event.preventDefault()
@@ -177,12 +183,20 @@ class SideBar extends HTMLElement {
 }
 
 // Browsers that do not know `command` on a button yet.
-const openDialog = (event) => {
+const obey = (event) => {
   const button = event.target.closest("button[commandfor]")
-  if (button) document.getElementById(button.getAttribute("commandfor"))?.showModal()
+  const dialog = button && document.getElementById(button.getAttribute("commandfor"))
+  if (button?.getAttribute("command") === "show-modal") dialog.showModal()
+  if (button?.getAttribute("command") === "close") dialog.close()
 }
 
-if (!("command" in HTMLButtonElement.prototype)) document.addEventListener("click", openDialog)
+if (!("command" in HTMLButtonElement.prototype)) document.addEventListener("click", obey)
+
+// The menu that a dialog was opened from is closed by now: the menu's button takes the focus back.
+const giveBack = ({ target }) => document.querySelector(`[popovertarget="${target.dataset.menu}"]`)?.focus()
+document.addEventListener("close", giveBack, true)
+
+document.addEventListener("focusin", ({ target }) => "select" in target.dataset && target.select())
 
 customElements.define("side-bar", SideBar)
 customElements.define("theme-switch", ThemeSwitch)

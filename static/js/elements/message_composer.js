@@ -10,6 +10,7 @@ export default class MessageComposer extends HTMLElement {
   #sent = null
   #leaf = ""
   #edited = null // the parent of the message that is written anew
+  #before = "" // what stood here when that began
 
   // Lifecycle
 
@@ -21,13 +22,14 @@ export default class MessageComposer extends HTMLElement {
     this.#model.addEventListener("change", this.#modelChanged)
     this.#thinking.addEventListener("change", this.#thinkingChanged)
     this.#part("stop").addEventListener("click", this.#stop)
-    this.#part("cancel-edit").addEventListener("click", () => this.#edit(null))
+    this.#part("cancel-edit").addEventListener("click", this.#cancelEdit)
+    this.addEventListener("keydown", this.#escape)
     document.addEventListener("click", this.#closeKnobs)
     window.addEventListener("pagehide", this.#save)
     this.#text.value ||= this.#drafts.load(this.chat)
     this.#modelChanged()
     this.#measure()
-    if (matchMedia("(hover: hover)").matches) this.#text.focus({ preventScroll: true })
+    this.takeFocus()
   }
 
   disconnectedCallback() {
@@ -69,6 +71,7 @@ export default class MessageComposer extends HTMLElement {
 
   // What is sent next becomes another version of a message that follows `parent`.
   edit(text, parent) {
+    if (this.#edited === null) this.#before = this.#text.value
     this.#edit(parent)
     this.fill(text)
   }
@@ -76,11 +79,18 @@ export default class MessageComposer extends HTMLElement {
   running(isRunning) {
     if (isRunning === !this.#part("stop").hidden) return
 
-    const hadFocus = this.contains(document.activeElement) && document.activeElement !== this.#text
-    this.#part("send").hidden = isRunning
-    this.#part("stop").hidden = !isRunning
-    this.#part("stop").disabled = false
-    if (hadFocus) this.#text.focus({ preventScroll: true })
+    const [shown, gone] = isRunning ? ["stop", "send"] : ["send", "stop"]
+    const hadFocus = document.activeElement === this.#part(gone)
+    this.#part(shown).hidden = false
+    this.#part(gone).hidden = true
+    this.#part("stop").removeAttribute("aria-disabled")
+    if (hadFocus) this.#part(shown).focus({ preventScroll: true })
+    if (hadFocus) this.takeFocus()
+  }
+
+  // Where there is a keyboard: on a phone it would cover the answer.
+  takeFocus() {
+    if (matchMedia("(hover: hover)").matches) this.#text.focus({ preventScroll: true })
   }
 
   fill(text) {
@@ -94,7 +104,7 @@ export default class MessageComposer extends HTMLElement {
     if (this.#sent?.clientId !== clientId) return this.#alert("")
 
     this.#drafts.save(this.#sent.chat, "")
-    if (this.#text.value === this.#sent.text) this.#text.value = ""
+    if (this.#text.value === this.#sent.text) this.#text.value = this.#before
     this.#edit(null)
     this.#settled("")
   }
@@ -127,7 +137,7 @@ export default class MessageComposer extends HTMLElement {
   }
 
   #stop = () => {
-    this.#part("stop").disabled = true
+    this.#part("stop").setAttribute("aria-disabled", "true") // it keeps the focus, as a disabled one would not
     this.#say("stop-requested")
   }
 
@@ -137,6 +147,20 @@ export default class MessageComposer extends HTMLElement {
 
     event.preventDefault()
     this.#form.requestSubmit(this.#part("send"))
+  }
+
+  // One thing at a time: the parameters, then the edit. In the list of models it is the list's own key.
+  #escape = (event) => {
+    if (event.key !== "Escape" || event.isComposing || event.target === this.#model) return
+
+    if (this.#knobs.open) this.#putKnobsAway()
+    else if (this.#edited !== null) this.#cancelEdit()
+  }
+
+  #cancelEdit = () => {
+    const before = this.#before
+    this.#edit(null)
+    this.fill(before)
   }
 
   #typed = () => {
@@ -179,6 +203,7 @@ export default class MessageComposer extends HTMLElement {
 
   #edit(parent) {
     this.#edited = parent
+    if (parent === null) this.#before = ""
     this.#part("editing").hidden = parent === null
     this.#form.elements.parent.value = parent ?? this.#leaf
   }
@@ -194,6 +219,11 @@ export default class MessageComposer extends HTMLElement {
   #showKnobs() {
     this.#knobs.open = true
     this.#form.reportValidity()
+  }
+
+  #putKnobsAway() {
+    this.#knobs.open = false
+    this.#knobs.querySelector("summary").focus()
   }
 
   #alert(message) {
