@@ -35,12 +35,12 @@ class ThreadMessage:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Output tokens by the time between the first token and the end."""
+        """Output tokens by the time between the first token and the end; None for an answer that came at one go."""
         run = self.generation
         if not run or not self.usage or not run.first_token or not run.finished:
             return None
         seconds = (run.finished - run.first_token).total_seconds()
-        return self.usage.completion_tokens / seconds if seconds > 0.05 else None
+        return self.usage.completion_tokens / seconds if seconds > 0.25 else None
 
     @property
     def thought_seconds(self) -> float | None:

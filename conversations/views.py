@@ -6,7 +6,6 @@ from typing import Concatenate, ParamSpec, cast
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
@@ -56,7 +55,7 @@ def signed_in(
             with timezone.override(zone_of(request)):
                 return view(asked, *args, **kwargs)
         if asked.htmx:
-            return HttpResponseClientRedirect(settings.LOGIN_URL)
+            return HttpResponseClientRedirect(redirect_to_login(asked.htmx.current_url_abs_path or "/").url)
         return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")
 
     return checked

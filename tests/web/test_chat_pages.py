@@ -55,8 +55,8 @@ def test_without_a_session_a_page_leads_to_the_sign_in_page_and_back(client, cha
 
 
 def test_without_a_session_a_fragment_moves_the_whole_page(client, db):
-    response = client.get("/sidebar", headers=HTMX)
-    assert response.headers["HX-Redirect"] == "/accounts/login/"
+    response = client.get("/sidebar", headers=HTMX | {"HX-Current-URL": "http://testserver/c/1"})
+    assert response.headers["HX-Redirect"] == "/accounts/login/?next=/c/1"
 
 
 def test_the_chat_has_the_names_that_people_and_programs_look_for(page, chat):
@@ -107,6 +107,14 @@ def test_an_answer_shows_its_text_its_tokens_and_its_exact_price(page, chat):
     assert "<strong>Answer</strong> 0" in shown
     assert "1,212 in / 338 out (120 reasoning)" in shown
     assert 'title="0.00083 credits">0.00083 credits' in shown
+
+
+@pytest.mark.parametrize(("seconds", "speed"), [(2, ["169 tokens/s"]), (0.1, [])])
+def test_an_answer_that_came_at_one_go_has_no_speed(page, chat, seconds, speed):
+    run = Generation.objects.get(conversation=chat)
+    run.first_token = run.finished - timezone.timedelta(seconds=seconds)
+    run.save(update_fields=["first_token"])
+    assert re.findall(r"\d+ tokens/s", html(page.get(f"/c/{chat.pk}"))) == speed
 
 
 def test_what_a_person_wrote_is_text_and_nothing_else(page, alice, model):
