@@ -58,7 +58,7 @@ class Site:
     def start(self):
         self.lines = []
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "run"],
+            [sys.executable, "manage.py", "run", "--with-parent", str(os.getpid())],
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.PIPE,
