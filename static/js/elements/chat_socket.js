@@ -5,7 +5,7 @@ const TOO_SLOW = 4408
 export default class ChatSocket {
   #page
   #socket = null
-  #backoff = new Backoff()
+  #backoff = new Backoff({ most: 6_000 }) // a restart takes seconds: nobody should wait much longer than it
   #retry = 0
 
   // `page` hears opened(), received(frame) and closed(code), which answers whether to go on trying.
