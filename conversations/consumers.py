@@ -79,15 +79,18 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
         await self.close(TOO_SLOW)
 
     async def _leave_with_session(self) -> None:
-        session = self.scope.get("session")
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             try:
-                if not await aside(live.is_signed_in)(self.user, session and session.session_key):
+                if not await self._is_signed_in():
                     break
             except Exception:
                 log.exception("Whether a socket's session lives cannot be told; it is asked again")
         await self.close(SIGNED_OUT)
+
+    async def _is_signed_in(self) -> bool:
+        session = self.scope.get("session")
+        return await aside(live.is_signed_in)(self.user, session and session.session_key)
 
     async def _answer(self, frame: AnyFrame) -> None:
         """Frames are obeyed in the order in which they came; a stop waits for no other. Nobody is left without word."""
@@ -108,6 +111,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is
             self.subscription.put(events.error(problem.code, problem.message))
 
     async def _obey(self, frame: AnyFrame) -> None:
+        # Whoever has signed out elsewhere may still stop what they pay for, and nothing else.
+        if not isinstance(frame, Stop) and not await self._is_signed_in():
+            await self.close(SIGNED_OUT)
+            return
         match frame:
             case Watch(conversation=conversation):
                 await self._watch(conversation)

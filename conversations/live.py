@@ -13,7 +13,7 @@ from conversations.models import Conversation, Generation
 
 
 def is_signed_in(user: User, session_key: str | None) -> bool:
-    """Asked now and then: a session ends, a password changes or an account is closed while a socket lives."""
+    """Asked on every action, and now and then: sessions end, passwords change and accounts close while sockets live."""
     if session_key is None:
         return User.objects.filter(pk=user.pk, is_active=True).exists()
     request = HttpRequest()

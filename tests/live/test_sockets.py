@@ -15,6 +15,7 @@ from django.test import Client
 from accounts.models import User
 from conversations import consumers, live, turns
 from conversations.engine.store import MOST_QUEUED_BYTES, Subscription, store
+from conversations.models import Generation
 from providers.threads import in_thread
 from tests.live.conftest import Tab
 
@@ -123,6 +124,22 @@ async def test_a_socket_ends_with_its_session(engine, alice, monkeypatch):
     assert await tab.socket.receive_nothing(0.3)
     await in_thread(client.logout)()
     assert await closed_with(tab) == 4401
+    await tab.close()
+
+
+async def test_after_signing_out_elsewhere_nothing_is_sent_or_charged(engine, alice, model):
+    client = Client()
+    await in_thread(client.force_login)(alice)
+    key = client.cookies[site.SESSION_COOKIE_NAME].value
+    tab = Tab(alice)
+    tab.socket.scope["session"] = import_module(site.SESSION_ENGINE).SessionStore(key)
+    await tab.open()
+    await tab.send("[[speed=0 length=5]] Hello", model)
+    await tab.until("turn.ended")
+    await in_thread(client.logout)()
+    await tab.tell(type="send", text="Hello again", model=model.name, client_id=uuid4())
+    assert await closed_with(tab) == 4401
+    assert await in_thread(Generation.objects.count)() == 1
     await tab.close()
 
 
