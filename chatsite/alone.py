@@ -12,13 +12,13 @@ from django.conf import settings
 from django.db import connection
 
 from chatsite.refusals import CannotStart, writing_to
-from providers.threads import in_thread
+from providers.threads import drop_dead_connections, in_thread
 
 log = logging.getLogger(__name__)
 
 # Any number will do, as long as nothing else in the database takes the same advisory lock.
 ADVISORY_LOCK = 0x43484154
-CHECK_SECONDS = 5.0
+CHECK_SECONDS = 1.0
 _held: list[IO[str] | psycopg.Connection] = []
 
 
@@ -54,6 +54,7 @@ async def keep() -> None:
 def renew() -> None:
     """Claim again what the database has dropped, or raise AnotherProcess if somebody was quicker."""
     if not all(_holds(lock) for lock in _held):
+        drop_dead_connections()  # the database has restarted, and theirs went with ours
         release()
     claim()
 

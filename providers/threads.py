@@ -57,6 +57,13 @@ def shutdown() -> None:
         pool.shutdown(wait=True)
 
 
+def drop_dead_connections() -> None:
+    """After a restart of the database, at once: by itself the pool finds them one by one, with growing pauses."""
+    pool = getattr(connection, "pool", None)
+    if pool:
+        pool.check()
+
+
 def _threads(writes: bool) -> ThreadPoolExecutor:
     with _lock:
         if writes not in _pools:

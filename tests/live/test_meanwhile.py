@@ -1,6 +1,7 @@
 """What may change or stop between the press of a key and the last row, at whatever moment."""
 
 import asyncio
+import time
 from uuid import uuid4
 
 import pytest
@@ -16,7 +17,7 @@ from conversations.turns import request_stop
 from providers import client
 from providers.models import Deployment, Model, UpstreamKey
 from providers.services import save_key
-from providers.threads import in_thread
+from providers.threads import aside, drop_dead_connections, in_thread
 from tests.factories import make_model
 from tests.live.conftest import Tab
 from tests.live.test_endings import begin
@@ -171,6 +172,20 @@ async def test_after_a_restart_of_the_database_the_next_send_goes_through(tab, m
     await tab.send("[[speed=0 length=5]] Hello", model)
     await tab.until("turn.ended")
     await in_thread(cut)()
+    await in_thread(drop_dead_connections)()  # as the site does within a second
     for _ in range(3):
         await tab.send("[[speed=0 length=5]] Hello", model)
         assert (await tab.until("turn.ended"))["status"] == "done"
+
+
+async def test_after_a_restart_no_number_of_dead_connections_costs_an_error(alice, cut):
+    def look():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            time.sleep(0.1)  # so that every thread has a connection of its own
+            return cursor.fetchone()
+
+    await asyncio.gather(*(in_thread(look)() for _ in range(8)), *(aside(look)() for _ in range(2)))
+    await in_thread(cut)()
+    await in_thread(drop_dead_connections)()
+    assert await in_thread(look)() == (1,)
