@@ -1,5 +1,6 @@
 """What the four services have in common: the OpenAI shape. Their own modules hold what differs."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +57,7 @@ class Answer:
         return self.reasoning_tokens + sum(len(choice.content) for choice in self.choices)
 
 
-class Face:
+class Face(ABC):
     """A documented service; the subclasses are the documents."""
 
     paths: tuple[str, ...] = ()
@@ -68,8 +69,9 @@ class Face:
         scheme, _, key = headers.get("Authorization", "").partition(" ")
         return key.strip() if scheme.lower() == "bearer" else ""
 
+    @abstractmethod
     def read(self, path: str, body: Body) -> Wanted:
-        raise NotImplementedError
+        """What a request to this service asks for, or Refused."""
 
     def check_key(self, key: str) -> None:
         """Any key is good, unless its own first word says otherwise."""
