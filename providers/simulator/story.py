@@ -10,6 +10,7 @@ from .pieces import count, split
 
 CHINESE_OR_JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 LENGTHS = (80, 400)
+SENTENCE_ENDS = " .,;:!?…。，；：！？"
 
 
 class Story:
@@ -107,7 +108,9 @@ class Story:
 def _topic(question: str) -> str:
     """The question in one line, without the characters that mean something in Markdown."""
     line = " ".join(re.sub(r"[`*_|<>\[\]{}#\\\"]", " ", question).split())
-    return line[:60].rsplit(" ", 1)[0] if len(line) > 60 else line or "your message"
+    short = line[:60].rsplit(" ", 1)[0] if len(line) > 60 else line
+    # The phrases go on after the topic, most of them with a full stop of their own.
+    return short.rstrip(SENTENCE_ENDS) or "your message"
 
 
 def _words(question: str) -> list[str]:

@@ -71,3 +71,15 @@ def test_pieces_join_to_the_text_again(text):
 def test_pieces_are_words_with_the_space_before_them():
     assert split("Hello, big world! 漢字") == ["Hello", ",", " big", " world", "!", " 漢", "字"]
     assert split("internationalisation") == ["internationalisa", "tion"]
+
+
+@pytest.mark.parametrize("question", ["What is TCP?", "Explain TCP.", "TCP...", "TCP?!", "TCP是什么？"])
+def test_a_topic_brings_no_full_stop_of_its_own(question):
+    texts = ["".join(Story(question, variant=variant).answer(400)) for variant in range(20)]
+    reasoning = "".join(Story(question).reasoning(200))
+    assert [found for text in [*texts, reasoning] for found in re.findall(r".{10}[.?!？][*”」]*[.,。]", text)] == []
+    assert reasoning.startswith(f"(Simulated reasoning.) The user asks about {question.rstrip('.?!？')}.\n")
+
+
+def test_a_question_of_marks_alone_is_a_message():
+    assert "asks about your message." in "".join(Story("???").reasoning(20))
