@@ -92,12 +92,24 @@ def includes_usage(body: Body) -> bool:
     return bool(typed(body, "stream_options", dict, {}).get("include_usage"))
 
 
+def wants_json(body: Body) -> bool:
+    kind: str = typed(body, "response_format", dict, {"type": "text"}).get("type")
+    if kind not in ("text", "json", "json_object", "json_schema"):
+        raise Refused(400, "response_format: only json is supported.", param="response_format")
+    return kind != "text"
+
+
 def text_of(message: Body) -> str:
     """The text of a message, whether written as a string or as parts."""
     content = message.get("content") or ""
     if isinstance(content, str):
         return content
     return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+
+
+def tool_result(messages: list[Body]) -> str | None:
+    """What a tool gave, when it is the model's turn to speak about it."""
+    return text_of(messages[-1]) if messages[-1]["role"] == "tool" else None
 
 
 def last_question(messages: list[Body]) -> str:

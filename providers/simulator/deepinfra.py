@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from .checks import Range, check_ranges, includes_usage, messages_of, model_of, stops_of, typed
+from .checks import Range, check_ranges, includes_usage, messages_of, model_of, stops_of, typed, wants_json
 from .documented import DEEPINFRA
 from .face import Answer, Body, Choice, Face, Wanted
+from .tools import offers_tools
 from .wire import Refused
 
 ROLES = ("system", "user", "assistant", "tool")
@@ -31,6 +32,7 @@ class DeepInfra(Face):
     paths = ("/v1/openai/chat/completions",)
     models = frozenset({"deepseek-ai/DeepSeek-V3"})
     recordings = DEEPINFRA
+    context = 16_000
 
     def read(self, path: str, body: Body) -> Wanted:
         model = model_of(body)
@@ -47,7 +49,9 @@ class DeepInfra(Face):
             max_tokens=body.get("max_tokens"),
             stop=stops_of(body),
             n=body.get("n") or 1,
-            as_json=_wants_json(body),
+            as_json=wants_json(body),
+            seed=body.get("seed"),
+            tools=offers_tools(body),
         )
 
     def usage(self, answer: Answer) -> Body:
@@ -58,6 +62,9 @@ class DeepInfra(Face):
         """Each delta names its role; the last one is an end-of-text marker and no text, as the document shows."""
         for piece in choice.content:
             yield {"role": "assistant", "content": piece}, 1
+        if choice.tool_call:
+            for delta, tokens in choice.tool_call.deltas():
+                yield {"role": "assistant", "content": None, **delta}, tokens
         if choice.finish_reason == "stop":
             yield {"role": "assistant", "content": END_OF_TEXT}, 0
 
@@ -75,10 +82,3 @@ def _check_tools(body: Body) -> None:
     typed(body, "user", str, "")
     if body.get("tool_choice") not in (None, "none", "auto"):
         raise Refused(400, "tool_choice must be none or auto.", param="tool_choice")
-
-
-def _wants_json(body: Body) -> bool:
-    kind: str = typed(body, "response_format", dict, {"type": "text"}).get("type")
-    if kind not in ("text", "json", "json_object", "json_schema"):
-        raise Refused(400, "response_format: only json is supported.", param="response_format")
-    return kind != "text"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .documented import Recording
+from .tools import ToolCall
 from .wire import Refused, to_json
 
 Body = dict[str, Any]
@@ -26,16 +27,24 @@ class Wanted:
     stop: tuple[str, ...] = ()
     n: int = 1
     as_json: bool = False
+    seed: int | None = None
+    tools: bool = False  # it may call one
 
 
 @dataclass(slots=True)
 class Choice:
-    """One of the alternative answers, in tokens."""
+    """One of the alternative answers, in tokens: words or the call of a tool."""
 
     index: int
     reasoning: list[str]
     content: list[str]
     finish_reason: str
+    tool_call: ToolCall | None = None
+
+    @property
+    def tokens(self) -> int:
+        called = self.tool_call.arguments if self.tool_call else ()
+        return len(self.reasoning) + len(self.content) + len(called)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,7 @@ class Answer:
 
     @property
     def completion_tokens(self) -> int:
-        return self.reasoning_tokens + sum(len(choice.content) for choice in self.choices)
+        return sum(choice.tokens for choice in self.choices)
 
 
 class Face(ABC):
@@ -63,6 +72,7 @@ class Face(ABC):
     paths: tuple[str, ...] = ()
     models: frozenset[str] = frozenset()
     no_credit = 402
+    context = 128_000  # tokens of question and answer together
     recordings: tuple[Recording, ...] = ()
 
     def key(self, headers: Mapping[str, str]) -> str:
@@ -96,15 +106,19 @@ class Face(ABC):
         }
 
     def message(self, choice: Choice, wanted: Wanted) -> Body:
+        if choice.tool_call:
+            return {"role": "assistant", "content": None, "tool_calls": [choice.tool_call.whole()]}
         return {"role": "assistant", "content": "".join(choice.content)}
 
     def deltas(self, choice: Choice, wanted: Wanted) -> Iterator[tuple[Body, int]]:
         """The deltas of one choice, each with the number of tokens in it."""
-        yield {"role": "assistant", "content": ""}, 0
+        yield {"role": "assistant", "content": None if choice.tool_call else ""}, 0
         for piece in choice.reasoning:
             yield {"reasoning_content": piece}, 1
         for piece in choice.content:
             yield {"content": piece}, 1
+        if choice.tool_call:
+            yield from choice.tool_call.deltas()
 
     def whole(self, answer: Answer, wanted: Wanted, usage: Body | None) -> bytes:
         body: Body = {

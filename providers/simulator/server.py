@@ -89,7 +89,7 @@ class Service:
             for recording in self.face.recordings:
                 if recording.answers(body):
                     return await self._replay(request, recording.answer, recording.is_stream, steering)
-        answer = compose(wanted, steering, _echo(request, body))
+        answer = compose(wanted, steering, _echo(request, body), context=self.face.context)
         if wanted.stream:
             return await stream(request, self.face, wanted, answer, steering, request[RECORD])
         usage = steering.reported(self.face.usage(answer))

@@ -43,6 +43,8 @@ class Steering:
     echo: bool = False
     say: str | None = None
     story: str = ""
+    tool: str | None = None  # called where the request offers tools
+    args: str = "{}"
 
     @property
     def newline(self) -> bytes:
@@ -134,4 +136,6 @@ READERS: dict[str, Callable[[str], Any]] = {
     "echo": _flag,
     "say": _literal,
     "story": _one_of("documented"),
+    "tool": _literal,
+    "args": _literal,
 }

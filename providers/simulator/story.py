@@ -1,4 +1,4 @@
-"""Text that looks like a model's answer: the same question always gets the same text, of any length asked for."""
+"""Text that looks like a model's answer: the same question and seed always get the same text, of any length."""
 
 import hashlib
 import re
@@ -16,9 +16,9 @@ SENTENCE_ENDS = " .,;:!?…。，；：！？"
 class Story:
     """One question and everything that will be said about it."""
 
-    def __init__(self, question: str, *, variant: int = 0) -> None:
-        seed = hashlib.sha256(f"{variant}:{question}".encode("utf-8", "replace")).digest()
-        self.random = Random(seed)  # noqa: S311 - deterministic prose, no secret
+    def __init__(self, question: str, *, variant: int = 0, seed: int | None = None) -> None:
+        source = f"{variant}:{question}" if seed is None else f"{seed}:{variant}:{question}"
+        self.random = Random(hashlib.sha256(source.encode("utf-8", "replace")).digest())  # noqa: S311 - deterministic prose, no secret
         self.topic = _topic(question)
         self.words = _words(question)
 

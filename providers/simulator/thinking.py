@@ -2,9 +2,20 @@
 
 from typing import Any
 
-from .checks import Range, check_number, check_ranges, includes_usage, messages_of, model_of, stops_of, typed
+from .checks import (
+    Range,
+    check_number,
+    check_ranges,
+    includes_usage,
+    messages_of,
+    model_of,
+    stops_of,
+    typed,
+    wants_json,
+)
 from .documented import THINKING
 from .face import Answer, Body, Choice, Face, Wanted
+from .tools import offers_tools
 from .wire import Refused
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -14,7 +25,7 @@ USUAL_REASONING, MOST_REASONING = 110, 8192
 
 
 class Thinking(Face):
-    """Other sampling parameters and tools pass without a word, as on the many servers that copy this path."""
+    """Other sampling parameters pass without a word, as on the many servers that copy this path."""
 
     paths = ("/v1/chat/completions",)
     models = frozenset({"deepseek-chat", "deepseek-reasoner", "deepseek-coder"})
@@ -36,6 +47,9 @@ class Thinking(Face):
             max_tokens=body.get("max_tokens"),
             stop=stops_of(body),
             n=body.get("n") or 1,
+            as_json=wants_json(body),
+            seed=typed(body, "seed", int, None),
+            tools=offers_tools(body),
         )
 
     def usage(self, answer: Answer) -> Body:

@@ -14,11 +14,18 @@ KINDS = {
     400: ("invalid_request_error", "invalid_request"),
     401: ("authentication_error", "invalid_api_key"),
     402: ("insufficient_quota", "insufficient_credits"),
+    403: ("permission_error", "not_allowed"),
     404: ("not_found_error", "not_found"),
     405: ("invalid_request_error", "method_not_allowed"),
     406: ("insufficient_quota", "insufficient_credits"),
+    408: ("timeout_error", "request_timeout"),
+    409: ("conflict_error", "conflict"),
     413: ("invalid_request_error", "payload_too_large"),
+    422: ("invalid_request_error", "unprocessable"),
     429: ("rate_limit_error", "rate_limit_exceeded"),
+    503: ("server_error", "unavailable"),
+    504: ("server_error", "timeout"),
+    529: ("overloaded_error", "overloaded"),
 }
 
 
@@ -26,18 +33,25 @@ class Refused(Exception):
     """The simulated service says no."""
 
     def __init__(
-        self, status: int, message: str, *, param: str | None = None, headers: dict[str, str] | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
-        self.status, self.message, self.param, self.headers = status, message, param, headers or {}
+        self.status, self.message, self.headers = status, message, headers or {}
+        self.param, self.code = param, code
 
     def body(self) -> bytes:
-        return error_body(self.status, self.message, self.param)
+        return error_body(self.status, self.message, self.param, self.code)
 
 
-def error_body(status: int, message: str, param: str | None = None) -> bytes:
-    kind, code = KINDS.get(status, ("server_error", "server_error"))
-    return to_json({"error": {"message": message, "type": kind, "param": param, "code": code}})
+def error_body(status: int, message: str, param: str | None = None, code: str | None = None) -> bytes:
+    kind, usual_code = KINDS.get(status, ("server_error", "server_error"))
+    return to_json({"error": {"message": message, "type": kind, "param": param, "code": code or usual_code}})
 
 
 def to_json(value: Any) -> bytes:
