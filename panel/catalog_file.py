@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from billing.money import to_nano
 from providers import dialects
@@ -29,6 +29,12 @@ def _nano(value: object) -> int:
     return nano
 
 
+def _dialect(name: str) -> str:
+    if name not in dialects.DIALECTS:
+        raise ValueError(f"Input should be one of {', '.join(dialects.DIALECTS)}")
+    return name
+
+
 Nano = Annotated[int, BeforeValidator(_nano)]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -39,7 +45,7 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     model: Annotated[str, Field(pattern=r"^\S+$", max_length=120)]
-    dialect: Literal["eigenai", "thinking", "segmind", "deepinfra", "openai"]
+    dialect: Annotated[str, AfterValidator(_dialect)]
     base_url: Annotated[str, Field(max_length=300)]
     upstream_model: Annotated[str, Field(max_length=200)] = ""
     key_env: Annotated[str, Field(pattern=r"^\w*$")] = ""
@@ -54,6 +60,7 @@ class Entry(BaseModel):
     description: str | None = None
     abilities: tuple[Literal["thinking", "tools", "json"], ...] | None = Field(default=None, strict=False)
     order: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    groups: tuple[Annotated[str, Field(min_length=1, max_length=80)], ...] | None = Field(default=None, strict=False)
 
     @model_validator(mode="after")
     def check(self) -> Self:

@@ -7,7 +7,6 @@ from django import forms
 
 from providers.addresses import check_base_url
 from providers.errors import InvalidRequest
-from providers.models import Dialect
 
 MASKS = ("…", "•", "*")
 
@@ -31,6 +30,6 @@ def address_problem(dialect: str, address: str) -> str:
         check_base_url(address)
     except InvalidRequest as error:
         return error.message
-    if dialect != Dialect.OPENAI and urlsplit(address).path.strip("/"):
+    if dialect != "openai" and urlsplit(address).path.strip("/"):
         return f"The address is scheme and host only: the {dialect} dialect knows the path."
     return ""

@@ -1,16 +1,13 @@
 """One module for each wire format, all with the same names: pure mapping, no wire and no database."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import cast
 
-from pydantic import BaseModel
-
-from providers.dialects import deepinfra, eigenai, openai, segmind, thinking
 from providers.dialects.chat_completions import StreamState
 from providers.dialects.parameters import Parameter, json_schema
+from providers.dialects.protocol import MEMBERS, Dialect
 from providers.dialects.requests import drop_unsupported, unknown_fields
-from providers.errors import ChatsiteError, UpstreamError
-from providers.types import ChatRequest, Event
 
 __all__ = [
     "DIALECTS",
@@ -18,69 +15,28 @@ __all__ = [
     "Parameter",
     "StreamState",
     "drop_unsupported",
+    "find",
     "get",
     "json_schema",
     "unknown_fields",
 ]
 
 
-class Dialect(Protocol):
-    """What a dialect's module holds. Every function is pure; what a stream must remember is handed in and out."""
-
-    NAME: str
-    TITLE: str
-    STREAMS: bool
-
-    @property
-    def Request(self) -> type[BaseModel]:
-        """The one schema: it checks a client's body and ours, draws the form and documents the parameters."""
-
-    def url(self, base_url: str, request: ChatRequest) -> str: ...
-
-    def headers(self, key: str) -> dict[str, str]: ...
-
-    def read_request(self, body: Mapping[str, Any]) -> ChatRequest:
-        """A client's body in canonical words. Raises InvalidRequest naming the field, its range and what it is."""
-
-    def write_request(self, request: ChatRequest, upstream_model: str) -> dict[str, Any]:
-        """The body to send. Raises InvalidRequest naming what this upstream cannot honour."""
-
-    def decode_answer(self, payload: object) -> list[Event]:
-        """The events of a whole answer, Finished and usage included. Raises UpstreamError."""
-
-    def decode_event(self, data: str, state: StreamState) -> tuple[list[Event], StreamState]:
-        """The events of one SSE payload, and what to hand in with the next. Raises UpstreamError.
-
-        Once `state.done` is set the upstream has said that nothing follows.
-        """
-
-    def decode_end(self, state: StreamState) -> list[Event]:
-        """Call it once, when the stream has ended: gives the usage, or raises if the answer broke off."""
-
-    def decode_error(self, status: int, body: bytes, retry_after: str | None) -> UpstreamError:
-        """What a status other than 200 means; `excerpt` is for the admin, `message` for people."""
-
-    def encode_answer(self, events: Sequence[Event], *, id: str, created: int, model: str) -> dict[str, Any]: ...
-
-    def encode_start(self, *, id: str, created: int, model: str) -> dict[str, Any] | None:
-        """The chunk that opens a stream on our face, if this dialect has one."""
-
-    def encode_event(self, event: Event, *, id: str, created: int, model: str) -> dict[str, Any] | None:
-        """One chunk on our face; None where this dialect has no word for it."""
-
-    def encode_error(self, error: ChatsiteError, request_id: str) -> tuple[int, dict[str, Any]]:
-        """The HTTP status and body on our face."""
-
-    def parameters(self) -> list[Parameter]: ...
+def find() -> dict[str, Dialect]:
+    """The modules of this package that have a NAME, by it, sorted. Raises ImportError for one that is not whole."""
+    names = sorted(module.name for module in iter_modules(__path__))
+    modules = {name: import_module(f"{__name__}.{name}") for name in names}
+    found = {name: module for name, module in modules.items() if hasattr(module, "NAME")}
+    for name, module in found.items():
+        lacking = [member for member in MEMBERS if not hasattr(module, member)]
+        if lacking:
+            raise ImportError(f"The dialect {module.__name__} lacks {', '.join(lacking)}: see {Dialect.__module__}.")
+        if name != module.NAME:
+            raise ImportError(f"The dialect {module.__name__} calls itself “{module.NAME}”: NAME is the file's name.")
+    return {name: cast(Dialect, module) for name, module in found.items()}
 
 
-DIALECTS: dict[str, Dialect] = {
-    "eigenai": eigenai,
-    "thinking": thinking,
-    "segmind": segmind,
-    "deepinfra": deepinfra,
-    "openai": openai,
-}
+DIALECTS: dict[str, Dialect] = find()
 
 
 def get(name: str) -> Dialect:

@@ -6,32 +6,39 @@ from typing import Any
 from providers.types import ContentDelta, Event, Finished, ReasoningDelta, ToolCallDelta, UsageReported
 
 Counts = Callable[[UsageReported], dict[str, Any]]
+Delta = ContentDelta | ReasoningDelta | ToolCallDelta
+Part = Delta | Finished
 
 
 def answer(
     events: Sequence[Event], *, id: str, created: int, model: str, counts: Counts, always_reasoning: bool = False
 ) -> dict[str, Any]:
     """A `chat.completion` with one choice for each index and the usage of `counts`."""
-    indexes = sorted({event.index for event in events if not isinstance(event, UsageReported)})
+    choices: dict[int, list[Part]] = {}
+    for event in events:
+        if isinstance(event, Part):
+            choices.setdefault(event.index, []).append(event)
     usage = [counts(event) for event in events if isinstance(event, UsageReported)]
     body: dict[str, Any] = {"id": id, "object": "chat.completion", "created": created, "model": model}
-    body["choices"] = [_choice(_of(events, index), index, always_reasoning) for index in indexes]
+    body["choices"] = [_choice(choices[index], index, always_reasoning) for index in sorted(choices)]
     return body | ({"usage": usage[-1]} if usage else {})
 
 
 def chunk(
     event: Event, *, id: str, created: int, model: str, counts: Counts, role: bool = False
 ) -> dict[str, Any] | None:
-    """One `chat.completion.chunk`; with `role` each piece of text says who speaks."""
+    """One `chat.completion.chunk`, or None for what is no part of an answer; with `role` each piece says who speaks."""
     body: dict[str, Any] = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
     match event:
         case UsageReported():
             return body | {"choices": [], "usage": counts(event)}
         case Finished(index, reason):
             choice = {"index": index, "delta": {}, "finish_reason": reason}
-        case _:
+        case ContentDelta() | ReasoningDelta() | ToolCallDelta():
             who = {"role": "assistant"} if role else {}
             choice = {"index": event.index, "delta": who | _delta(event), "finish_reason": None}
+        case _:
+            return None
     return body | {"choices": [choice]}
 
 
@@ -41,11 +48,7 @@ def opening(*, id: str, created: int, model: str) -> dict[str, Any]:
     return {"id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": [choice]}
 
 
-def _of(events: Sequence[Event], index: int) -> list[Event]:
-    return [event for event in events if not isinstance(event, UsageReported) and event.index == index]
-
-
-def _choice(events: list[Event], index: int, always_reasoning: bool) -> dict[str, Any]:
+def _choice(events: list[Part], index: int, always_reasoning: bool) -> dict[str, Any]:
     content = "".join(event.text for event in events if isinstance(event, ContentDelta))
     reasoning = "".join(event.text for event in events if isinstance(event, ReasoningDelta))
     calls = _calls([event for event in events if isinstance(event, ToolCallDelta)])
@@ -69,7 +72,7 @@ def _calls(pieces: list[ToolCallDelta]) -> list[dict[str, Any]]:
     return [calls[position] for position in sorted(calls)]
 
 
-def _delta(event: ContentDelta | ReasoningDelta | ToolCallDelta) -> dict[str, Any]:
+def _delta(event: Delta) -> dict[str, Any]:
     match event:
         case ContentDelta(_, text):
             return {"content": text}

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from providers.dialects import answers, chat_completions, failures
+from providers.dialects import answers, balance, chat_completions, failures, output_schema
 from providers.dialects.parameters import Parameter, parameters_of
 from providers.dialects.requests import canonical, read_body, with_usage, with_user, write_body
 from providers.dialects.schema import ABSENT, Message, Penalty, Schema, Stop, StreamOptions, Temperature, Tool
@@ -14,14 +14,21 @@ from providers.errors import ChatsiteError
 from providers.types import ChatRequest, Event, Thinking
 
 NAME = "deepinfra"
-TITLE = "DeepInfra Chat Completions"
+TITLE = "DeepInfra"
 STREAMS = True
+HOST_ONLY = True
 PATH = "/v1/openai/chat/completions"
+
+EXAMPLE: dict[str, Any] = {
+    "model": "deepseek-ai/DeepSeek-V3",
+    "messages": [{"role": "user", "content": "Hello!"}],
+}
 
 decode_answer = chat_completions.decode_answer
 decode_event = chat_completions.decode_event
 decode_end = chat_completions.decode_end
 decode_error = failures.decode_error
+remaining_credits = balance.remaining_credits
 
 
 class ResponseFormat(Schema):
@@ -71,6 +78,14 @@ class Request(Schema):
         default=ABSENT, description="Seed of the random numbers; random if not given"
     )
     stream_options: StreamOptions = Field(default=ABSENT, description="What a stream holds besides the answer")
+
+
+class Answer(output_schema.Answer[output_schema.CallingMessage, output_schema.PricedCounts]):
+    """A whole answer."""
+
+
+class Chunk(output_schema.Chunk[output_schema.CallingDelta, output_schema.PricedCounts]):
+    """One event of a stream."""
 
 
 def url(base_url: str, request: ChatRequest) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from providers.dialects import answers, bare_text, failures
+from providers.dialects import answers, balance, bare_text, failures, output_schema
 from providers.dialects.parameters import Parameter, parameters_of
 from providers.dialects.requests import canonical, read_body, write_body
 from providers.dialects.schema import (
@@ -26,13 +26,32 @@ from providers.types import ChatRequest, Event, Thinking
 NAME = "eigenai"
 TITLE = "EigenAI"
 STREAMS = True
+HOST_ONLY = True
 PATH = "/api/v1/generate"
 STREAM_PATH = "/api/v1/generate/stream"
+
+EXAMPLE: dict[str, Any] = {
+    "model": "deepseek-v31-terminus",
+    "messages": [
+        {"role": "system", "content": "You are a helpful assistant."},
+        {
+            "role": "user",
+            "content": "Let N be the number of positive integers less than 1000 that are divisible by 3 or 7 but not "
+            "by 21. What is the value of N?",
+        },
+    ],
+    "max_tokens": 4096,
+    "chat_template_kwargs": {"thinking": True},
+    "temperature": 0,
+    "top_p": 0.95,
+    "top_k": 1,
+}
 
 decode_answer = bare_text.decode_answer
 decode_event = bare_text.decode_event
 decode_end = bare_text.decode_end
 decode_error = failures.decode_error
+remaining_credits = balance.remaining_credits
 encode_start = answers.opening
 
 
@@ -62,6 +81,14 @@ class Request(Schema):
         default=ABSENT, description="Limits candidates to the top-k tokens (set to 1 for greedy decoding)"
     )
     stream: bool = Field(default=False, description="Real-time responses, at the address that ends in /stream")
+
+
+class Answer(output_schema.Answer[output_schema.Message, output_schema.PricedCounts]):
+    """A whole answer. EigenAI's document shows none: this is what is given here, the Chat Completions shape."""
+
+
+class Chunk(output_schema.Chunk[output_schema.Delta, output_schema.PricedCounts]):
+    """One event of a stream. EigenAI's document shows none: this is what is given here."""
 
 
 def url(base_url: str, request: ChatRequest) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from providers.dialects import answers, chat_completions, failures
+from providers.dialects import answers, balance, chat_completions, failures, output_schema
 from providers.dialects.parameters import Parameter, parameters_of
 from providers.dialects.requests import (
     canonical,
@@ -36,14 +36,24 @@ from providers.errors import ChatsiteError
 from providers.types import ChatRequest, Event
 
 NAME = "openai"
-TITLE = "Chat Completions"
+TITLE = "OpenAI-compatible"
 STREAMS = True
+HOST_ONLY = False
 PATH = "/chat/completions"
+
+EXAMPLE: dict[str, Any] = {
+    "model": "llama3.1",
+    "messages": [
+        {"role": "system", "content": "You are a helpful assistant."},
+        {"role": "user", "content": "Hello!"},
+    ],
+}
 
 decode_answer = chat_completions.decode_answer
 decode_event = chat_completions.decode_event
 decode_end = chat_completions.decode_end
 decode_error = failures.decode_error
+remaining_credits = balance.remaining_credits
 encode_start = answers.opening
 
 
@@ -93,6 +103,14 @@ class Request(Schema):
     user: str = Field(default=ABSENT, description="A hash that stands for the end user, never an id or an e-mail")
     stream: bool = Field(default=False, description="Whether to stream the answer as server-sent events")
     stream_options: StreamOptions = Field(default=ABSENT, description="What a stream holds besides the answer")
+
+
+class Answer(output_schema.Answer[output_schema.ReasoningMessage, output_schema.DetailedCounts]):
+    """A whole answer."""
+
+
+class Chunk(output_schema.Chunk[output_schema.CallingDelta, output_schema.DetailedCounts]):
+    """One event of a stream."""
 
 
 def url(base_url: str, request: ChatRequest) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from providers.dialects import answers, chat_completions, failures
+from providers.dialects import answers, balance, chat_completions, failures, output_schema
 from providers.dialects.parameters import Parameter, parameters_of
 from providers.dialects.requests import canonical, read_body, read_thinking, with_usage, write_body, write_thinking
 from providers.dialects.schema import ABSENT, MaxTokens, Message, Schema, Temperature, ThinkingOptions
@@ -14,14 +14,23 @@ from providers.errors import ChatsiteError
 from providers.types import ChatRequest, Event
 
 NAME = "thinking"
-TITLE = "Chat Completions with thinking"
+TITLE = "Thinking API"
 STREAMS = True
+HOST_ONLY = True
 PATH = "/v1/chat/completions"
+
+EXAMPLE: dict[str, Any] = {
+    "model": "deepseek-reasoner",
+    "messages": [{"role": "user", "content": "Explain the theory of relativity in simple terms."}],
+    "thinking": {"type": "enabled", "budget_tokens": 2048},
+    "max_tokens": 4096,
+}
 
 decode_answer = chat_completions.decode_answer
 decode_event = chat_completions.decode_event
 decode_end = chat_completions.decode_end
 decode_error = failures.decode_error
+remaining_credits = balance.remaining_credits
 encode_start = answers.opening
 
 
@@ -34,6 +43,14 @@ class Request(Schema):
     temperature: Temperature = Field(default=1, description="Sampling temperature between 0 and 2")
     max_tokens: MaxTokens = Field(default=ABSENT, description="Maximum number of tokens to generate")
     stream: bool = Field(default=False, description="Whether to stream back partial progress")
+
+
+class Answer(output_schema.Answer[output_schema.Message, output_schema.ReasoningCounts]):
+    """A whole answer."""
+
+
+class Chunk(output_schema.Chunk[output_schema.Delta, output_schema.ReasoningCounts]):
+    """One event of a stream. The document shows none: this is what is given here."""
 
 
 def url(base_url: str, request: ChatRequest) -> str:

@@ -54,9 +54,3 @@ def test_every_parameter_is_described_and_no_absent_default_is_shown():
     parameters = [parameter for name in dialects.DIALECTS for parameter in dialects.get(name).parameters()]
     assert [parameter.name for parameter in parameters if not parameter.description] == []
     assert "default" not in json_schema(dialects.get("thinking").Request)["properties"]["max_tokens"]
-
-
-def test_every_dialect_is_filed_under_its_own_name():
-    assert {name: dialect.NAME for name, dialect in dialects.DIALECTS.items()} == {
-        name: name for name in ("eigenai", "thinking", "segmind", "deepinfra", "openai")
-    }
