@@ -57,3 +57,18 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_short_name(self) -> str:
         """How the page greets this person."""
         return self.name or self.email.partition("@")[0]
+
+
+class Group(models.Model):
+    """Some of the team: what is open to a group is open to its members."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=80, unique=True)
+    members = models.ManyToManyField(User, blank=True, related_name="member_of")
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+        constraints = [models.CheckConstraint(name="group_has_a_name", condition=~models.Q(name=""))]
+
+    def __str__(self) -> str:
+        return self.name

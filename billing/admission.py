@@ -1,6 +1,8 @@
 """The one door to an upstream call: no hold, no call."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from django.db import transaction
 
@@ -11,9 +13,9 @@ from billing.pricing import FREE, Rates, affordable, ceiling
 from billing.services import current_prices, wallet_of
 from billing.statements import RESERVE, run
 from providers import dialects
-from providers.errors import ModelNotFound, UpstreamUnavailable
+from providers.endpoints import Candidate, Endpoint, endpoints_for, to_try
+from providers.errors import InvalidRequest, ModelNotFound, UpstreamUnavailable
 from providers.models import Model
-from providers.routing import Candidate, Endpoint, endpoints_for
 from providers.types import ChatRequest
 
 
@@ -33,45 +35,58 @@ class Admission:
     candidates: tuple[Candidate, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A candidate with what it costs."""
+
+    candidate: Candidate
+    rates: Rates
+
+
 @transaction.atomic
-def admit(caller: Caller, model: Model, request: ChatRequest, *, subject: str, prompt_tokens: int) -> Admission:
+def admit(
+    caller: Caller,
+    model: Model,
+    request: ChatRequest,
+    *,
+    subject: str,
+    prompt_tokens: int,
+    only: Sequence[Endpoint] | None = None,
+) -> Admission:
     """Promise the most this request can cost, or raise why not: rights, then funds. Joins the caller's transaction.
 
     `prompt_tokens` is `providers.tokens.count_prompt` of the messages: counted before the transaction, since it takes
-    its time. `subject` is "generation:<id>" or "request:<id>"; one subject is admitted once.
+    its time. `subject` is "generation:<id>" or "request:<id>"; one subject is admitted once. `only` are the endpoints
+    to use, also resting ones, where somebody looks at just those.
     """
-    endpoints = _allowed_endpoints(caller, model)
-    candidates = _fitting(endpoints, request, prompt_tokens)
-    rates = _rates(candidates, model)
+    listed = _allowed_endpoints(caller, model) if only is None else list(only)
+    priced = _priced(listed, model)
+    offers = _fitting(priced if only else _to_try(priced, model), request, prompt_tokens)
     n = request.sampling.n
     margin = prompt_tokens + _template_margin(request)
-    most = max(candidate.max_tokens * n for candidate in candidates)
     amount, dearest = max(
-        (ceiling(rate, prompt=margin, completion=candidate.max_tokens * n), index)
-        for index, (candidate, rate) in enumerate(zip(candidates, rates, strict=True))
+        ((ceiling(offer.rates, prompt=margin, completion=offer.candidate.max_tokens * n), offer) for offer in offers),
+        key=itemgetter(0),
     )
     wallet = wallet_of(caller.user)
     if not run(RESERVE, wallet=wallet.pk, amount=amount):
         wallet.refresh_from_db()
-        tokens = affordable(rates[dearest], prompt=margin, available=wallet.available) // n
+        tokens = affordable(dearest.rates, prompt=margin, available=wallet.available) // n
         raise InsufficientCredits(available=wallet.available, required=amount, affordable=tokens)
     hold = Hold.objects.create(
         wallet=wallet,
         subject=subject,
         amount=amount,
-        prices={
-            str(candidate.endpoint.deployment.pk): rate.as_json()
-            for candidate, rate in zip(candidates, rates, strict=True)
-        },
+        prices={str(offer.candidate.endpoint.deployment.pk): offer.rates.as_json() for offer in offers},
         prompt_tokens=prompt_tokens,
-        most_completion_tokens=most,
-        own_key=candidates[0].endpoint.own_key,
+        most_completion_tokens=max(offer.candidate.max_tokens * n for offer in offers),
+        own_key=offers[0].candidate.endpoint.own_key,
     )
-    return Admission(hold, candidates)
+    return Admission(hold, tuple(offer.candidate for offer in offers))
 
 
 def _allowed_endpoints(caller: Caller, model: Model) -> list[Endpoint]:
-    if not model.enabled:
+    if not Model.objects.usable_by(caller.user).filter(pk=model.pk).exists():
         raise ModelNotFound(f"{model.name} is not offered any more. Choose another model.", param="model")
     found = endpoints_for(model, caller.user)
     if not found:
@@ -82,15 +97,55 @@ def _allowed_endpoints(caller: Caller, model: Model) -> list[Endpoint]:
     return found
 
 
-def _fitting(endpoints: list[Endpoint], request: ChatRequest, prompt: int) -> tuple[Candidate, ...]:
-    fitting = tuple(
-        Candidate(endpoint, most)
-        for endpoint in endpoints
+def _priced(listed: list[Endpoint], model: Model) -> list[tuple[Endpoint, Rates]]:
+    """The endpoints that have a price, in order. Raises NotPriced when none has."""
+    prices = current_prices([endpoint.deployment.pk for endpoint in listed])
+    rates = [(endpoint, _rate(endpoint, prices.get(endpoint.deployment.pk))) for endpoint in listed]
+    found = [(endpoint, rate) for endpoint, rate in rates if rate is not None]
+    if not found:
+        raise NotPriced(model.name)
+    return found
+
+
+def _rate(endpoint: Endpoint, price: Price | None) -> Rates | None:
+    if endpoint.own_key:
+        return FREE
+    # A demo price stands where no document names one: good for the simulated upstream, never for a real key.
+    if price is None or (price.source == Price.Source.DEMO and not endpoint.simulated):
+        return None
+    return Rates(str(price.pk), price.input, price.output, price.cached_input, price.reasoning)
+
+
+def _to_try(priced: list[tuple[Endpoint, Rates]], model: Model) -> list[tuple[Endpoint, Rates]]:
+    """What to try now, in order: never for more than the first place costs, unless an admin allows it."""
+    shown = priced[0][1]
+    allowed = [(endpoint, rates) for endpoint, rates in priced if model.dearer_fallback or rates.are_at_most(shown)]
+    rates_of = {endpoint.deployment.pk: rates for endpoint, rates in allowed}
+    return [(endpoint, rates_of[endpoint.deployment.pk]) for endpoint in to_try([each for each, _ in allowed])]
+
+
+def _fitting(priced: list[tuple[Endpoint, Rates]], request: ChatRequest, prompt: int) -> list[Offer]:
+    """The endpoints that can take this request, with the most output that can be asked of each."""
+    lacking = {endpoint.deployment.pk: _lacking(endpoint, request) for endpoint, _ in priced}
+    able = [(endpoint, rates) for endpoint, rates in priced if not lacking[endpoint.deployment.pk]]
+    if not able:
+        name = lacking[priced[0][0].deployment.pk][0]
+        raise InvalidRequest(f"This model has no {name}: leave it out, or choose another model.", param=name)
+    fitting = [
+        Offer(Candidate(endpoint, most), rates)
+        for endpoint, rates in able
         if (most := _effective_max_output(endpoint, request, prompt)) > 0
-    )
+    ]
     if not fitting:
-        raise ContextTooLong(prompt=prompt, context=max(e.deployment.context_window for e in endpoints))
+        raise ContextTooLong(prompt=prompt, context=max(endpoint.deployment.context_window for endpoint, _ in able))
     return fitting
+
+
+def _lacking(endpoint: Endpoint, request: ChatRequest) -> list[str]:
+    """What was asked for and this deployment would have to refuse."""
+    if endpoint.deployment.drops_unsupported:
+        return []
+    return dialects.drop_unsupported(dialects.get(endpoint.deployment.dialect).Request, request)[1]
 
 
 def _effective_max_output(endpoint: Endpoint, request: ChatRequest, prompt: int) -> int:
@@ -108,17 +163,3 @@ def _documented_default(dialect: str) -> int | None:
 def _template_margin(request: ChatRequest) -> int:
     """Tokens that an upstream's chat template may add to what we count."""
     return 16 + 4 * len(request.messages)
-
-
-def _rates(candidates: tuple[Candidate, ...], model: Model) -> list[Rates]:
-    prices = current_prices([candidate.endpoint.deployment.pk for candidate in candidates])
-    return [_rate(candidate.endpoint, prices.get(candidate.endpoint.deployment.pk), model) for candidate in candidates]
-
-
-def _rate(endpoint: Endpoint, price: Price | None, model: Model) -> Rates:
-    if endpoint.own_key:
-        return FREE
-    # A demo price stands where no document names one: good for the simulated upstream, never for a real key.
-    if price is None or (price.source == Price.Source.DEMO and not endpoint.simulated):
-        raise NotPriced(model.name)
-    return Rates(str(price.pk), price.input, price.output, price.cached_input, price.reasoning)

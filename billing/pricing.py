@@ -19,6 +19,14 @@ class Rates:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    def are_at_most(self, other: "Rates") -> bool:
+        """Whether nothing costs more than it does there."""
+        return all(mine <= theirs for mine, theirs in zip(self._all_four(), other._all_four(), strict=True))
+
+    def _all_four(self) -> tuple[int, int, int, int]:
+        cached = self.input if self.cached_input is None else self.cached_input
+        return self.input, self.output, cached, self.output if self.reasoning is None else self.reasoning
+
 
 FREE = Rates(version="", input=0, output=0)
 

@@ -10,6 +10,7 @@ from billing.models import Account, Hold, Transfer, UsageRecord, house_id
 from billing.pricing import FREE, Rates, Tokens, charge
 from billing.services import post
 from billing.statements import CLOSE_HOLD, RELEASE, run
+from providers import health
 from providers.types import UsageReported
 
 
@@ -49,6 +50,7 @@ def close(subject: str, ending: Ending) -> UsageRecord | None:
     run(RELEASE, wallet=hold.wallet_id, amount=hold.amount, charge=cost)
     if cost:
         _post_charge(hold, cost)
+    health.observe(ending.attempts)
     return _record(hold, ending, rates, tokens, source, cost)
 
 

@@ -18,8 +18,8 @@ from conversations.models import Conversation, Generation, Message
 from conversations.prompting import branch, build_request
 from conversations.protocol import Params
 from conversations.rendering import render
+from providers.endpoints import Candidate, candidates_from
 from providers.errors import ChatsiteError
-from providers.routing import Candidate, candidates_from
 from providers.types import ChatRequest, UsageReported
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from billing.models import Price, UsageRecord
 from billing.services import current_prices
 from conversations.models import Conversation, Generation, Message
 from providers import dialects
+from providers.endpoints import Endpoint, endpoints
 from providers.models import Model
-from providers.routing import Endpoint, endpoints
 
 CHATS_LISTED = 150
 
@@ -172,7 +172,7 @@ def _age(touched: datetime, now: datetime) -> str:
 
 def picker(user: User) -> list[ModelChoice]:
     """The enabled models in order, with what they cost this person. Four queries, however many there are."""
-    models = list(Model.objects.filter(enabled=True))
+    models = list(Model.objects.usable_by(user))
     served = endpoints(models, user)
     first = [listed[0].deployment.pk for listed in served.values() if listed]
     prices = current_prices(first)

@@ -88,7 +88,7 @@ def ask(
         return Started(first, False)
     conversation = _conversation(user, conversation_id)
     parent = _parent(conversation, parent_id)
-    model = _model(model_name)
+    model = _model(model_name, user)
     prompt = Message(conversation=conversation, parent=parent, role=Message.Role.USER, text=text)
     request = build_request(messages=[*branch(parent), prompt], model=model, params=params, user=user)
     return _asked(user, prompt, model, request, params, client_id)
@@ -109,7 +109,7 @@ def ask_again(
     )
     if answer is None or answer.parent is None:
         raise TurnRefused("That answer is not here any more. Reload the page.", code="not_found")
-    model = _model(model_name) if model_name else answer.generation.model
+    model = _model(model_name, user) if model_name else answer.generation.model
     request = build_request(messages=branch(answer.parent), model=model, params=params, user=user)
     return _asked(user, answer.parent, model, request, params, client_id)
 
@@ -138,8 +138,8 @@ def _parent(conversation: Conversation, parent_id: UUID | None) -> Message | Non
     return parent
 
 
-def _model(name: str) -> Model:
-    model = Model.objects.filter(name=name, enabled=True).first()
+def _model(name: str, user: User) -> Model:
+    model = Model.objects.usable_by(user).filter(name=name).first()
     if model is None:
         raise ModelNotFound(f"There is no model called “{name}”. Choose one from the list.", param="model")
     return model

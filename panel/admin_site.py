@@ -7,7 +7,7 @@ from django.contrib.admin.sites import AdminSite
 from django.http import HttpRequest
 
 GROUPS = {
-    "People": {"accounts.User": "People"},
+    "People": {"accounts.User": "People", "accounts.Group": "Groups"},
     "Models": {
         "providers.Model": "Models",
         "providers.Deployment": "Deployments",

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max
 
+from accounts.models import Group
 from billing.models import Price
 from billing.money import plain
 from billing.services import current_prices, set_price
@@ -127,14 +128,32 @@ def _create(entry: Entry, known: Known, shipped: bool) -> Deployment:
 
 def _create_model(entry: Entry) -> Model:
     last = Model.objects.aggregate(last=Max("position"))["last"] or 0
-    return Model.objects.create(
+    model = Model.objects.create(
         name=entry.model,
         title=entry.title or entry.model,
         description=entry.description or "",
         dialect=entry.dialect,
-        thinks="thinking" in (entry.abilities or ()),
+        **_abilities(entry),
         position=last + 10 if entry.order is None else entry.order,
     )
+    _open_to(entry, model)
+    return model
+
+
+def _abilities(entry: Entry) -> dict[str, bool]:
+    named = entry.abilities or ()
+    return {"thinks": "thinking" in named, "uses_tools": "tools" in named, "writes_json": "json" in named}
+
+
+def _open_to(entry: Entry, model: Model) -> list[str]:
+    """Open the model to just the groups that the file names, making those that are missing; says what changed."""
+    if entry.groups is None:
+        return []
+    before, wanted = sorted(model.groups.values_list("name", flat=True)), sorted(set(entry.groups))
+    if before == wanted:
+        return []
+    model.groups.set([Group.objects.get_or_create(name=name)[0] for name in wanted])
+    return [f"groups {', '.join(before) or 'everybody'} → {', '.join(wanted) or 'everybody'}"]
 
 
 def _update(entry: Entry, deployment: Deployment) -> Line:
@@ -149,9 +168,8 @@ def _update(entry: Entry, deployment: Deployment) -> Line:
     shown: dict[str, Any] = {
         "title": entry.title,
         "description": entry.description,
-        "thinks": None if entry.abilities is None else "thinking" in entry.abilities,
-    }
-    changes = _change(deployment, wanted) + _change(deployment.model, shown)
+    } | ({} if entry.abilities is None else _abilities(entry))
+    changes = _change(deployment, wanted) + _change(deployment.model, shown) + _open_to(entry, deployment.model)
     return Line("deployment", _title(deployment), CHANGED if changes else UNCHANGED, ", ".join(changes))
 
 

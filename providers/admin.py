@@ -15,7 +15,8 @@ from providers import vault
 from providers.errors import InvalidRequest
 from providers.forms import NewKeyField, address_problem
 from providers.models import Deployment, Model, UpstreamKey
-from providers.services import mark_key, remove_key, save_key
+from providers.patience import mark_key
+from providers.services import remove_key, save_key
 
 
 class KeptAdmin(Admin):

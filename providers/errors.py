@@ -70,6 +70,12 @@ class UpstreamUnavailable(UpstreamError):
     code = "upstream_unavailable"
 
 
+class Busy(UpstreamUnavailable):
+    """All of our own connections are in use: nobody's key or host is to blame."""
+
+    code = "busy"
+
+
 class UpstreamTimeout(UpstreamError):
     """The upstream did not connect, begin or go on in the time allowed."""
 

@@ -41,7 +41,8 @@ def _write(same: dict[str, Any], fingerprint: str, plain: str) -> UpstreamKey:
     key.host = vault.host_of(same["deployment"])
     key.fingerprint = fingerprint
     key.last_four = plain[-4:] if len(plain) >= SHOWN_FROM else ""
-    key.state = UpstreamKey.State.GOOD
+    key.state, key.credits = UpstreamKey.State.GOOD, None
+    key.resting_until, key.rest, key.failures, key.last_problem = None, "", 0, ""
     key.created = timezone.now()
     vault.seal(key, plain)
     key.save(force_insert=is_new, force_update=not is_new)
@@ -68,11 +69,6 @@ def _rotate(pk: UUID) -> bool:
 def remove_key(*, key: UpstreamKey) -> bool:
     """Forget a key. False if it was gone already."""
     return UpstreamKey.objects.filter(pk=key.pk).delete()[0] > 0
-
-
-def mark_key(*, key: UpstreamKey, state: UpstreamKey.State) -> bool:
-    """Record what the provider says of a key. False, and no change, if the row holds another key by now."""
-    return UpstreamKey.objects.filter(pk=key.pk, fingerprint=key.fingerprint).update(state=state) > 0
 
 
 def _checked(plain: str) -> str:

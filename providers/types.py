@@ -110,4 +110,13 @@ class UsageReported:
     source: UsageSource = "reported"
 
 
+@dataclass(frozen=True, slots=True)
+class CreditsRemaining:
+    """What the upstream says is left on the key, in its own credits. It comes before the answer, and is none of it."""
+
+    amount: Decimal
+
+
 Event = ReasoningDelta | ContentDelta | ToolCallDelta | Finished | UsageReported
+# What a call gives: the answer's events, after what is said of the key.
+Received = Event | CreditsRemaining

@@ -12,6 +12,7 @@ from billing.errors import ContextTooLong, InsufficientCredits, NotPriced
 from billing.models import Hold
 from billing.services import grant, wallet_of
 from providers.errors import ModelNotFound, UpstreamUnavailable
+from providers.models import Model
 from providers.services import save_key
 from providers.types import ChatMessage, ChatRequest, Sampling
 from tests.factories import make_model
@@ -101,7 +102,7 @@ def test_a_disabled_model_and_one_without_a_key_are_refused_in_words(alice, mode
     settings.SIMULATOR_URL = ""
     with pytest.raises(UpstreamUnavailable, match="no working key"):
         ask(alice, model)
-    model.enabled = False
+    Model.objects.update(enabled=False)
     with pytest.raises(ModelNotFound, match="not offered"):
         ask(alice, model)
 

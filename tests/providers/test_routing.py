@@ -2,9 +2,10 @@
 
 import pytest
 
+from providers.endpoints import Candidate, candidates_from, endpoints_for, target_of
 from providers.models import Deployment
-from providers.routing import Candidate, candidates_from, endpoints_for, target_of
-from providers.services import mark_key, remove_key, save_key
+from providers.patience import mark_key
+from providers.services import remove_key, save_key
 
 pytestmark = pytest.mark.django_db
 

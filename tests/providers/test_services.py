@@ -10,7 +10,8 @@ from django.db import connection
 from accounts.models import User
 from providers.errors import InvalidRequest
 from providers.models import Deployment, Model, UpstreamKey
-from providers.services import mark_key, remove_key, save_key
+from providers.patience import mark_key
+from providers.services import remove_key, save_key
 from providers.vault import open_key
 
 CANARY = "sk-canary-0123456789-ABCDEF"

@@ -1,0 +1,170 @@
+"""Where a model can be asked now: which deployments, with whose keys, in which order."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+from random import SystemRandom
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import User
+from providers import vault
+from providers.client import Target
+from providers.errors import UpstreamUnavailable
+from providers.models import Deployment, Model, Resting, UpstreamKey
+
+_lots = SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A deployment with the key it is called with, if it wants one; without it is the simulated upstream."""
+
+    deployment: Deployment
+    key: UpstreamKey | None
+
+    @property
+    def simulated(self) -> bool:
+        return self.key is None and self.deployment.needs_key
+
+    @property
+    def own_key(self) -> bool:
+        """Whether the member who asks pays the provider directly."""
+        return self.key is not None and self.key.owner_id is not None
+
+    @property
+    def patience(self) -> Resting | None:
+        """What rests after failures: the key, else the deployment. The simulated upstream never does."""
+        return None if self.simulated else self.key or self.deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An admitted endpoint and the most output tokens that may be asked of it."""
+
+    endpoint: Endpoint
+    max_tokens: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For a row: ids only."""
+        key = self.endpoint.key
+        return {
+            "deployment": str(self.endpoint.deployment.pk),
+            "key": key and str(key.pk),
+            "max_tokens": self.max_tokens,
+        }
+
+
+def candidates_from(route: list[dict[str, Any]]) -> list[Candidate]:
+    """The candidates of `Candidate.as_json`, in two queries; one whose deployment or key is gone by now is left out."""
+    deployments = Deployment.objects.select_related("model").in_bulk([row["deployment"] for row in route])
+    keys = UpstreamKey.objects.select_related("deployment").in_bulk([row["key"] for row in route if row["key"]])
+    found = []
+    for row in route:
+        deployment = deployments.get(UUID(row["deployment"]))
+        key = keys.get(UUID(row["key"])) if row["key"] else None
+        if deployment and (key or not row["key"]):
+            found.append(Candidate(Endpoint(deployment, key), row["max_tokens"]))
+    return found
+
+
+def endpoints_for(model: Model, user: User) -> list[Endpoint]:
+    """Where `model` can be asked for `user`, in order, those that rest included. Empty: nowhere."""
+    return endpoints([model], user).get(model.pk, [])
+
+
+def endpoints(models: Iterable[Model], user: User) -> dict[UUID, list[Endpoint]]:
+    """The same for several models, in two queries."""
+    deployments = list(Deployment.objects.filter(model__in=list(models), enabled=True).select_related("model"))
+    keys = UpstreamKey.objects.filter(Q(owner=None) | Q(owner=user), deployment__in=deployments).order_by("created")
+    by_deployment: dict[UUID, list[UpstreamKey]] = defaultdict(list)
+    for key in keys.select_related("deployment"):
+        by_deployment[key.deployment_id].append(key)
+    found: dict[UUID, list[Endpoint]] = defaultdict(list)
+    for deployment in deployments:
+        found[deployment.model_id] += _endpoints_at(deployment, by_deployment[deployment.pk])
+    return {model: _of_one_kind(listed) for model, listed in found.items()}
+
+
+def _endpoints_at(deployment: Deployment, keys: list[UpstreamKey]) -> list[Endpoint]:
+    if not deployment.needs_key:
+        return [Endpoint(deployment, None)]
+    # A member's own key never gives way to the team's: whoever brought one meant it, also when it is refused.
+    keys = [key for key in keys if key.owner_id] or keys
+    if not keys and deployment.documented and settings.SIMULATOR_URL:
+        return [Endpoint(deployment, None)]
+    now, host = timezone.now(), vault.host_of(deployment)
+    return [Endpoint(deployment, key) for key in keys if key.host == host and _is_in_use(key, now)]
+
+
+def _is_in_use(key: UpstreamKey, now: datetime) -> bool:
+    """Whether a key is worth a call. One without credit gets another chance when its pause is over."""
+    tried_again = key.state == UpstreamKey.State.BROKE and not key.is_resting(now)
+    return key.state == UpstreamKey.State.GOOD or tried_again
+
+
+def _of_one_kind(listed: list[Endpoint]) -> list[Endpoint]:
+    """A member's own keys alone, else the team's alone: failing over never changes who pays, or ends at a simulator."""
+    own = [endpoint for endpoint in listed if endpoint.own_key]
+    return own or [endpoint for endpoint in listed if not endpoint.simulated] or listed
+
+
+def to_try(listed: Sequence[Endpoint]) -> list[Endpoint]:
+    """The endpoints to try now: each deployment's keys share the load, what failed just now comes last.
+
+    What its provider asked to leave alone is left out. Raises UpstreamUnavailable when that leaves nothing.
+    """
+    now = timezone.now()
+    places = list(dict.fromkeys(endpoint.deployment.pk for endpoint in listed))
+    shuffled = sorted(listed, key=lambda endpoint: (places.index(endpoint.deployment.pk), _lots.random()))
+    awake = [endpoint for endpoint in shuffled if _rest(endpoint, now) == ""]
+    failed = [endpoint for endpoint in shuffled if _rest(endpoint, now) == Resting.Rest.FAILED]
+    if listed and not awake and not failed:
+        raise resting(listed, now)
+    return awake + failed
+
+
+def _rest(endpoint: Endpoint, now: datetime) -> str:
+    patience = endpoint.patience
+    return patience.rest if patience and patience.is_resting(now) else ""
+
+
+def resting(listed: Sequence[Endpoint], now: datetime) -> UpstreamUnavailable:
+    """The refusal while every endpoint rests, with the seconds until the first may be asked again."""
+    ends = [endpoint.patience.resting_until for endpoint in listed if endpoint.patience]
+    seconds = max(1, ceil(min((end - now).total_seconds() for end in ends if end)))
+    name = listed[0].deployment.model.name
+    return UpstreamUnavailable(
+        f"Not sent: the provider of {name} asked for a pause. Try again in {seconds} s, or choose another model.",
+        retry_after=seconds,
+        sent=False,
+    )
+
+
+def target_of(endpoint: Endpoint) -> Target:
+    """Where and with what to call. The simulated upstream's address comes from the settings, never from a row."""
+    deployment = endpoint.deployment
+    base_url = settings.SIMULATOR_URL if endpoint.simulated else deployment.base_url
+    if endpoint.simulated and deployment.dialect == "openai":
+        base_url += "/v1"
+    return Target(
+        dialect=deployment.dialect,
+        base_url=base_url,
+        upstream_model=deployment.upstream_model,
+        key=_key_for(endpoint),
+        connect_timeout=deployment.connect_timeout,
+        first_token_timeout=deployment.first_token_timeout,
+        silence_timeout=deployment.silence_timeout,
+    )
+
+
+def _key_for(endpoint: Endpoint) -> str:
+    if endpoint.key:
+        return vault.open_key(endpoint.key)
+    return "simulated" if endpoint.simulated else ""

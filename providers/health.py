@@ -1,0 +1,122 @@
+"""How deployments are doing, from their recent calls and probes. Reading it never waits for anybody."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, TextChoices, Window
+from django.db.models.functions import RowNumber
+from django.utils import timezone
+
+from providers.models import Deployment, Observation
+
+WINDOW = timedelta(minutes=15)
+KEPT = timedelta(days=1)
+MOST_READ = 100  # of one deployment: enough for a p95, and a bounded page
+IN_A_ROW = 3
+DEGRADED_FROM = 0.1
+# Said of the request and not of the backend: too long, malformed, not to be honoured.
+NOT_ITS_FAULT = {"invalid_request", "busy", "stopped"}
+REFUSALS_OF_A_REQUEST = {400, 409, 413, 422}
+# Said of the key: a member's own says nothing of the backend that others use.
+ABOUT_THE_KEY = {401, 402, 403, 406, 429}
+
+
+class Status(TextChoices):
+    ONLINE = "online", "Backend online"
+    DEGRADED = "degraded", "Backend degraded"
+    OFFLINE = "offline", "Backend offline"
+    UNKNOWN = "unknown", "Not checked yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One deployment's last 15 minutes. Latencies in milliseconds to the first token; rates from 0 to 1."""
+
+    status: Status = Status.UNKNOWN
+    p50_ms: int | None = None
+    p95_ms: int | None = None
+    calls: int = 0
+    error_rate: float = 0.0
+    last_error: str = ""
+    last_error_at: datetime | None = None
+    checked_at: datetime | None = None
+
+
+NOT_CHECKED = Health()
+
+
+def observe(attempts: Iterable[Mapping[str, Any]]) -> None:
+    """Keep how the attempts of one request went. One statement, or none when they say nothing of a backend."""
+    Observation.objects.bulk_create(
+        Observation(
+            deployment_id=UUID(attempt["deployment"]),
+            ok=attempt["result"] in ("ok", "stopped"),
+            latency_ms=attempt["first_token_ms"],
+            problem=attempt["problem"],
+        )
+        for attempt in attempts
+        if _tells(attempt)
+    )
+
+
+def _tells(attempt: Mapping[str, Any]) -> bool:
+    status = attempt["status"]
+    if attempt["result"] in NOT_ITS_FAULT and attempt["first_token_ms"] is None:
+        return False
+    return status not in REFUSALS_OF_A_REQUEST and not (attempt["own_key"] and status in ABOUT_THE_KEY)
+
+
+def observe_probe(deployment: Deployment, *, latency_ms: int | None = None, problem: str = "") -> None:
+    """Keep how a probe went: its latency, or what was wrong, in words."""
+    Observation.objects.create(
+        deployment=deployment, probe=True, ok=not problem, latency_ms=latency_ms, problem=problem[:300]
+    )
+
+
+def health_of(deployments: Iterable[UUID]) -> dict[UUID, Health]:
+    """The health of each of these deployments. One query."""
+    recent = Observation.objects.filter(deployment__in=list(deployments), at__gte=timezone.now() - WINDOW)
+    place = Window(RowNumber(), partition_by=F("deployment"), order_by=F("at").desc())
+    rows: dict[UUID, list[Observation]] = defaultdict(list)
+    for row in recent.annotate(place=place).filter(place__lte=MOST_READ).order_by("-at"):
+        rows[row.deployment_id].append(row)
+    return {deployment: summary(found) for deployment, found in rows.items()}
+
+
+def summary(rows: Sequence[Observation]) -> Health:
+    """What these observations, newest first, add up to."""
+    if not rows:
+        return NOT_CHECKED
+    calls = [row for row in rows if not row.probe]
+    failed = [row for row in rows if not row.ok]
+    latencies = sorted(row.latency_ms for row in calls if row.ok and row.latency_ms is not None)
+    return Health(
+        status=_status(rows, len(failed) / len(rows)),
+        p50_ms=_percentile(latencies, 0.50),
+        p95_ms=_percentile(latencies, 0.95),
+        calls=len(calls),
+        error_rate=sum(not row.ok for row in calls) / len(calls) if calls else 0.0,
+        last_error=failed[0].problem if failed else "",
+        last_error_at=failed[0].at if failed else None,
+        checked_at=rows[0].at,
+    )
+
+
+def _status(rows: Sequence[Observation], failed: float) -> Status:
+    if not any(row.ok for row in rows[:IN_A_ROW]):
+        return Status.OFFLINE
+    return Status.DEGRADED if failed >= DEGRADED_FROM else Status.ONLINE
+
+
+def _percentile(ordered: Sequence[int], share: float) -> int | None:
+    """The nearest rank."""
+    return ordered[max(0, -(-len(ordered) * round(share * 100) // 100) - 1)] if ordered else None
+
+
+def forget_old() -> int:
+    """Delete what is older than a day; how many went."""
+    return Observation.objects.filter(at__lt=timezone.now() - KEPT).delete()[0]
