@@ -88,12 +88,12 @@ class Site:
         """The one-time link that the site printed."""
         return next(iter(re.findall(r"http://\S+/setup/\S+", "\n".join(self.lines))), None)
 
-    def command(self, *words):
+    def command(self, *words, **environment):
         """Run `manage.py …` beside the running site, and give what it printed."""
         done = subprocess.run(
             [sys.executable, "manage.py", *words],
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment | environment,
             capture_output=True,
             text=True,
             timeout=60,

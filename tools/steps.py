@@ -21,6 +21,7 @@ BROWSER = "tests/browser"
 WITHOUT_DATABASE = (
     *("tests/server", "tests/simulator", "tests/contract", "tests/tools"),
     *("tests/deploy/test_compose.py", "tests/deploy/test_make_run.py", "tests/deploy/test_proxy.py"),
+    "tests/live/test_third_party_server.py",
 )
 # A whole site on PostgreSQL and Redis, for the step that is about PostgreSQL.
 DISTRIBUTED = "tests/deploy/test_distributed.py"
