@@ -77,13 +77,13 @@ class NullsAreAbsent(Schema):
 
 
 class CalledFunction(Schema):
-    name: str
+    name: str = Field(description="The function's name")
     arguments: str = Field(description="The arguments as JSON text")
 
 
 class AskedCall(Schema):
-    id: str
-    type: Literal["function"] = "function"
+    id: str = Field(description="The call's id, which the answer to it repeats")
+    type: Literal["function"] = Field(default="function", description="What is called")
     function: CalledFunction
 
 

@@ -55,6 +55,15 @@ THINKING_ANSWER = r"""{
 
 SEGMIND_REQUEST = r"""{ "messages": [ { "role": "user", "content": "tell me a joke on cats" }, { "role": "assistant", "content": "here is a joke about cats..." }, { "role": "user", "content": "now a joke on dogs" } ] }"""
 
+# The four documents do not hold this one: any server that speaks Chat Completions takes it.
+OPENAI_REQUEST = r"""{
+  "model": "llama3.1",
+  "messages": [
+    {"role": "system", "content": "You are a helpful assistant."},
+    {"role": "user", "content": "Hello!"}
+  ]
+}"""
+
 DEEPINFRA_REQUEST = r"""{
       "model": "deepseek-ai/DeepSeek-V3",
       "messages": [

@@ -47,6 +47,21 @@ def test_a_documented_request_comes_out_as_it_went_in(name, text, added):
     assert json.dumps(written, sort_keys=True) == json.dumps(body | added, sort_keys=True)
 
 
+@pytest.mark.parametrize(
+    ("dialect", "text"),
+    [
+        (eigenai, documents.EIGENAI_REQUEST),
+        (thinking, documents.THINKING_REQUEST),
+        (segmind, documents.SEGMIND_REQUEST),
+        (deepinfra, documents.DEEPINFRA_REQUEST),
+        (openai, documents.OPENAI_REQUEST),
+    ],
+)
+def test_the_example_of_a_dialect_is_the_documented_request(dialect, text):
+    assert json.dumps(dialect.EXAMPLE) == json.dumps(json.loads(text))
+    assert dialect.read_request(dialect.EXAMPLE).messages[-1].role == "user"
+
+
 def test_the_documented_eigenai_request_in_canonical_words():
     assert eigenai.read_request(json.loads(documents.EIGENAI_REQUEST)) == ChatRequest(
         model="deepseek-v31-terminus",
