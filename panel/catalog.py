@@ -122,6 +122,7 @@ def _create(entry: Entry, known: Known, shipped: bool) -> Deployment:
         max_output=entry.max_output,
         position=entry.order or 0,
         enabled=entry.enabled is not False,
+        needs_key=entry.needs_key is not False,
         documented=shipped,
     )
 
@@ -164,6 +165,7 @@ def _update(entry: Entry, deployment: Deployment) -> Line:
         "max_output": entry.max_output,
         "position": entry.order,
         "enabled": entry.enabled,
+        "needs_key": entry.needs_key,
     }
     shown: dict[str, Any] = {
         "title": entry.title,
@@ -240,5 +242,7 @@ def _without_key(entry: Entry, deployment: Deployment, known: Known, shipped: bo
         raise CatalogError(f"{entry.model}: the environment variable {entry.key_env} is not set.")
     if known.has_key(deployment):
         return f"{UNCHANGED}, as saved"
+    if not deployment.needs_key:
+        return "none needed"
     what_now = "stays simulated" if deployment.documented else "add a key in the admin"
     return f"{entry.key_env} is not set: {what_now}" if entry.key_env else f"none named: {what_now}"

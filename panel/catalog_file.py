@@ -56,6 +56,7 @@ class Entry(BaseModel):
     cached_input_price: Nano | None = None
     reasoning_price: Nano | None = None
     enabled: bool | None = None
+    needs_key: bool | None = None
     title: Annotated[str, Field(max_length=120)] | None = None
     description: str | None = None
     abilities: tuple[Literal["thinking", "tools", "json"], ...] | None = Field(default=None, strict=False)

@@ -21,8 +21,9 @@ def dialect_choices() -> list[tuple[str, str]]:
 class ModelQuerySet(models.QuerySet["Model"]):
     def usable_by(self, user: User) -> "ModelQuerySet":
         """The enabled models that are open to everybody, or to a group of this person."""
-        theirs = Model.groups.through.objects.filter(group__members=user).values("model")
-        return self.filter(Q(groups=None) | Q(pk__in=theirs), enabled=True)
+        closed = Model.groups.through.objects.values("model")
+        theirs = closed.filter(group__members=user)
+        return self.filter(~Q(pk__in=closed) | Q(pk__in=theirs), enabled=True)
 
 
 class Model(models.Model):

@@ -8,6 +8,14 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+def name_the_abilities(apps, schema_editor):
+    """The models that came with the site before it knew of tools and JSON."""
+    models = apps.get_model("providers", "Model").objects
+    models.filter(deployments__documented=True, deployments__dialect="deepinfra").update(
+        uses_tools=True, writes_json=True
+    )
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -134,4 +142,5 @@ class Migration(migrations.Migration):
             model_name='observation',
             constraint=models.CheckConstraint(condition=models.Q(('ok', True), models.Q(('problem', ''), _negated=True), _connector='OR'), name='observation_failed_for_a_reason'),
         ),
+        migrations.RunPython(name_the_abilities, migrations.RunPython.noop, elidable=True),
     ]

@@ -5,11 +5,13 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from accounts.models import Group
 from billing.models import Price
 from billing.services import current_price
 from panel.catalog import SHIPPED, load_shipped_catalogue
 from panel.catalog_file import CatalogError, read
 from providers import vault
+from providers.endpoints import endpoints_for, target_of
 from providers.models import Deployment, Model, UpstreamKey
 
 pytestmark = pytest.mark.django_db
@@ -310,3 +312,33 @@ def test_the_shipped_file_can_be_applied_by_name_and_keeps_its_rules():
 def test_reading_says_which_file_is_missing(tmp_path):
     with pytest.raises(CatalogError, match="cannot be read: No such file"):
         read(tmp_path / "none.toml")
+
+
+def test_a_file_opens_a_model_to_groups_and_to_everybody_again(apply, alice, bob):
+    lines = apply(OWN + 'abilities = ["tools", "json"]\ngroups = ["Research", "Legal"]\n')
+    house = Model.objects.get(name="house-model")
+    assert house.abilities == ["tools", "json"]
+    assert sorted(group.name for group in house.groups.all()) == ["Legal", "Research"]
+    house.groups.get(name="Legal").members.add(alice)
+    assert list(Model.objects.usable_by(alice)) == [house]
+    assert list(Model.objects.usable_by(bob)) == []
+
+    lines = apply(OWN + "groups = []\n")
+    assert "deployment house-model at https://llm.example.org/v1: changed (groups Legal, Research → everybody)" in lines
+    assert list(Model.objects.usable_by(bob)) == [house]
+    assert apply(OWN + "groups = []\n")[0].endswith(": unchanged")
+
+
+def test_a_model_of_two_groups_is_listed_once_for_whoever_is_in_both(apply, alice):
+    apply(OWN + 'groups = ["Research", "Legal"]\n')
+    for group in Group.objects.all():
+        group.members.add(alice)
+    assert Model.objects.usable_by(alice).count() == 1
+
+
+def test_a_server_without_a_key_is_declared_as_such(apply, alice):
+    lines = apply(OWN.replace('key_env = "HOUSE_KEY"', "needs_key = false"))
+    assert "key        house-model: none needed" in lines
+    (endpoint,) = endpoints_for(Model.objects.get(), alice)
+    assert not endpoint.simulated
+    assert (target_of(endpoint).base_url, target_of(endpoint).key) == ("https://llm.example.org/v1", "")

@@ -6,6 +6,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import Group
 from tests.factories import make_user
 
 PASSWORD = "a sound of seven bells"
@@ -109,3 +110,14 @@ def test_rights_are_given_by_who_has_them_all(client, admin, member):
     assert admin.post(url, forged).status_code == 302
     helper.refresh_from_db()
     assert helper.is_superuser
+
+
+def test_a_group_is_made_and_opens_its_model_to_its_members(admin, member):
+    made = admin.post("/admin/accounts/group/add/", {"name": "Research", "members": [str(member.pk)]})
+
+    group = Group.objects.get()
+    assert made["Location"] == "/admin/accounts/group/"
+    assert list(group.members.all()) == [member]
+    assert "Research" in admin.get("/admin/accounts/group/").text
+    assert admin.post("/admin/accounts/group/add/", {"name": "Research"}).status_code == 200  # once is enough
+    assert Group.objects.count() == 1
