@@ -1,6 +1,6 @@
 # The one interface for developers; `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick check fmt shell lock soak clean
+.PHONY: help run test test-quick check fmt shell lock soak bench clean
 
 VENV := .venv/bin
 LOCK := $(VENV)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml
@@ -42,6 +42,10 @@ lock: ## compile requirements/*.txt from pyproject.toml again
 soak:
 	@tools/bootstrap.sh dev
 	@exec $(VENV)/python -m tools.test --soak
+
+bench:
+	@tools/bootstrap.sh dev
+	@exec $(VENV)/python -m bench
 
 clean: ## delete the virtual environments and what the tools left; var/ keeps its data
 	@rm -rf .venv .venv-* var/static var/static.stamp var/test-logs var/bootstrap.log
