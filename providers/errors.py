@@ -1,5 +1,7 @@
 """What can go wrong on the way to a model and back, one class each, with the HTTP status a caller gets."""
 
+from decimal import Decimal
+
 
 class ChatsiteError(Exception):
     """An error for a person: `message` says what happened, what it means and what to do next.
@@ -34,7 +36,8 @@ class UpstreamError(ChatsiteError):
     """The upstream did not give a whole answer. `excerpt` (≤ 500 characters, key-free) is for the admin only.
 
     `sent` is False only when it is certain that the upstream never saw the request, so that a retry cannot bill twice.
-    `upstream_status` is the HTTP status the upstream answered, if it answered; `retry_after` its wish, in seconds.
+    `upstream_status` is the HTTP status the upstream answered, if it answered; `retry_after` its wish, in seconds;
+    `credits` what it said is left on the key.
     """
 
     status = 502
@@ -48,12 +51,14 @@ class UpstreamError(ChatsiteError):
         upstream_status: int | None = None,
         retry_after: float | None = None,
         sent: bool = True,
+        credits: Decimal | None = None,
     ) -> None:
         super().__init__(message)
         self.excerpt = excerpt[:500]
         self.upstream_status = upstream_status
         self.retry_after = retry_after
         self.sent = sent
+        self.credits = credits
 
 
 class UpstreamRejected(UpstreamError):

@@ -19,6 +19,7 @@ def redacted(error: UpstreamError, key: str) -> UpstreamError:
         upstream_status=error.upstream_status,
         retry_after=error.retry_after,
         sent=error.sent,
+        credits=error.credits,
     )
     fresh.code = error.code
     return fresh

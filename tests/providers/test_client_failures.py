@@ -332,7 +332,7 @@ async def test_an_error_page_that_does_not_come_leaves_the_status():
 
 
 async def test_a_whole_answer_has_a_largest_size(monkeypatch):
-    monkeypatch.setattr("providers.client.ANSWER_LIMIT", 100)
+    monkeypatch.setattr("providers.call.ANSWER_LIMIT", 100)
     error, _ = await failure(whole(ANSWER), request=WHOLE)
 
     assert type(error) is UpstreamProtocolError
@@ -340,7 +340,7 @@ async def test_a_whole_answer_has_a_largest_size(monkeypatch):
 
 
 async def test_a_stream_has_a_largest_size(monkeypatch):
-    monkeypatch.setattr("providers.client.STREAM_LIMIT", 100)
+    monkeypatch.setattr("providers.call.STREAM_LIMIT", 100)
     error, _ = await failure(streamed(*STORY))
 
     assert type(error) is UpstreamProtocolError
