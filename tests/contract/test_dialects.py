@@ -1,6 +1,7 @@
 """One story, every dialect: the same text and usage, however it is told and wherever it is cut."""
 
 import json
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -81,6 +82,18 @@ def test_think_tags_cut_anywhere_separate_any_text(answer, reasoning, cuts):
     stream = wire([*deltas, chunk({"content": ""}), chunk({}, "stop")])
     if full[edges[-2] :] != "</s>":
         assert story(heard("openai", stream))[:2] == (reasoning, answer.lstrip("\r\n"))
+
+
+@pytest.mark.parametrize("name", STREAMING)
+def test_think_tags_split_at_every_character_and_at_every_two_are_tags(name):
+    full = "<think>a < b 🧮</think>\n好"
+    places = range(len(full) + 1)
+    for first, second in [*combinations(places, 2), *((at, at) for at in places)]:
+        deltas = [full[:first], full[first:second], full[second:]]
+        stream = wire([*(chunk({"content": delta}) for delta in deltas), chunk({}, "stop")])
+        assert story(heard(name, stream)) == ("a < b 🧮", "好", [Finished(0, "stop")]), deltas
+    letters = wire([*(chunk({"content": letter}) for letter in full), chunk({}, "stop")])
+    assert story(heard(name, letters)) == ("a < b 🧮", "好", [Finished(0, "stop")])
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -6,7 +6,7 @@ import pytest
 
 from providers import dialects
 from providers.types import ContentDelta, Finished, UsageReported
-from tests.contract.stories import ALL, USAGE, chunk, heard, wire
+from tests.contract.stories import ALL, STREAMING, TOLD, USAGE, chunk, heard, wire
 
 
 @pytest.mark.parametrize("usage", [{"prompt_tokens": 1, "completion_tokens": 2}, USAGE])
@@ -60,3 +60,34 @@ def test_a_last_usage_that_tells_nothing_undoes_an_early_one():
 def test_parts_of_usage_stay_within_their_whole(more, told):
     usage = {"prompt_tokens": 10, "completion_tokens": 20} | more
     assert heard("deepinfra", wire([chunk({}, "stop", usage=usage)])) == [Finished(0, "stop"), told]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_reasoning_is_told_inside_the_completion_and_never_added(name):
+    dialect = dialects.get(name)
+    events = dialect.decode_answer({"choices": [{"message": {"content": "A"}}], "usage": USAGE})
+    assert events[-1] == UsageReported(prompt=15, completion=250, reasoning=180)
+    told = dialect.encode_answer(events, id="1", created=1, model="m")["usage"]
+    assert [told[count] for count in USAGE] == list(USAGE.values())
+
+
+@pytest.mark.parametrize("after", [{"choices": []}, {"choices": [{"index": 0, "delta": {"content": ""}}]}, {}])
+@pytest.mark.parametrize("name", STREAMING)
+def test_usage_may_follow_the_end_without_a_choice_or_with_one_without_text(name, after):
+    stream = wire([chunk({"content": "A"}), chunk({}, "stop"), {**after, "usage": USAGE}])
+    assert heard(name, stream) == [ContentDelta(0, "A"), Finished(0, "stop"), TOLD]
+
+
+@pytest.mark.parametrize("name", STREAMING)
+def test_a_stream_without_usage_is_whole_and_tells_none(name):
+    stream = wire([chunk({"content": "A"}), chunk({}, "stop", usage=None)])
+    assert heard(name, stream) == [ContentDelta(0, "A"), Finished(0, "stop")]
+
+
+@pytest.mark.parametrize("name", ["eigenai", "segmind", "deepinfra", "openai"])
+def test_the_cost_is_told_both_ways(name):
+    dialect = dialects.get(name)
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "estimated_cost": 0.0000268}
+    events = dialect.decode_answer({"choices": [{"message": {"content": "A"}}], "usage": usage})
+    assert events[-1] == UsageReported(1, 2, estimated_cost=Decimal("0.0000268"))
+    assert dialect.encode_answer(events, id="1", created=1, model="m")["usage"]["estimated_cost"] == 0.0000268
