@@ -59,6 +59,13 @@ def _work(generation: Generation) -> Work:
     return Work(generation, request, candidates_from(generation.route))
 
 
+def served_by(generation: Generation, candidate: Candidate) -> None:
+    """Note that another candidate than the first began to answer: should this process be lost, its price counts."""
+    serving = candidate.as_json()
+    generation.route = [serving, *(row for row in generation.route if row != serving)]
+    generation.save(update_fields=["route"])
+
+
 def stops_for(*, process: UUID) -> list[UUID]:
     """Running generations of this process that somebody wants stopped."""
     wanted = Generation.objects.filter(

@@ -205,6 +205,9 @@ class Engine:
     async def _collect(self, answer: Answer, route: Route, outcome: Outcome) -> None:
         async with aclosing(route.events()) as stream:
             async for event in stream:
+                serving = route.serving
+                if answer.first_token is None and serving and serving is not route.candidates[0]:
+                    await self._guarded(in_thread(runs.served_by)(answer.generation, serving))
                 match event:
                     case ContentDelta(0, text):
                         answer.add("text", text)

@@ -18,6 +18,8 @@ from conversations.engine.store import MemoryStore, store
 from conversations.models import EngineProcess, Generation, Message
 from conversations.protocol import Params
 from conversations.turns import start_turn
+from providers.models import Deployment
+from providers.services import save_key
 from providers.threads import in_thread
 from tests.factories import make_model
 from tests.live.conftest import text_of
@@ -206,3 +208,29 @@ def test_a_process_that_was_taken_for_lost_comes_back(alice, model):
     assert len(runs.claim(process=process, most=1)) == 1
     assert leases.sweep() == []
     leases.leave(process)
+
+
+async def test_a_run_that_is_lost_after_failing_over_costs_what_its_second_place_costs(tab, alice, upstream, settings):
+    settings.PRIVATE_UPSTREAMS = ["127.0.0.1:9", f"127.0.0.1:{upstream.port}"]
+    model, second = await in_thread(two_places)("http://127.0.0.1:9/v1", f"{upstream.url}/v1")
+    started = await tab.send("[[speed=30 length=200]] Hello", model)
+    await tab.until("delta")
+    run = await in_thread(Generation.objects.get)(pk=started["generation"])
+    assert run.route[0]["deployment"] == str(second.pk)
+    await in_thread(Generation.objects.filter(pk=run.pk).update)(completion_tokens=100)
+    await in_thread(runs.interrupt)(Q(pk=run.pk))
+    usage = await in_thread(UsageRecord.objects.get)()
+    assert (usage.deployment_id, usage.outcome) == (second.pk, "interrupted")
+    assert usage.charge == usage.prompt_tokens * 1 + 100 * 2
+
+
+def two_places(first, second):
+    """A model at 4 and 8 credits a million tokens; its second place takes 1 and 2."""
+    model = make_model("twice", "openai", first, input=4_000_000, output=8_000_000, documented=False)
+    cheap = make_model(
+        "other", "openai", second, "deepseek-chat", 1_000_000, 2_000_000, documented=False
+    ).deployments.get()
+    Deployment.objects.filter(pk=cheap.pk).update(model=model, position=1)
+    for deployment in model.deployments.all():
+        save_key(deployment=deployment, plain="sk-team-1234567890")
+    return model, cheap
