@@ -44,6 +44,12 @@ class Health:
     last_error: str = ""
     last_error_at: datetime | None = None
     checked_at: datetime | None = None
+    note: str = ""  # what the status does not say by itself, in words
+
+    @property
+    def first_token(self) -> str:
+        """The usual time to the first token as people read it, such as 0.6 s; empty without a call."""
+        return "" if self.p50_ms is None else f"{max(self.p50_ms, 100) / 1000:.1f} s"
 
 
 NOT_CHECKED = Health()
