@@ -1,12 +1,12 @@
 """How a test or a person at the browser tells the simulated upstream to behave."""
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from .readers import ANSWER, BEFORE_HEADERS, READERS
 from .wire import Refused
 
 PREFIX = "x-simulator-"
@@ -20,7 +20,6 @@ BAD_USAGE = {
     "total_tokens": 3,
     "estimated_cost": Decimal("-1000000"),
 }
-FAIL_MODES = ("close", "reset", "error_event", "half_event", "garbage", "hang")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +28,48 @@ class Steering:
 
     speed: float = 60  # tokens a second, 0 = as fast as possible
     length: int | None = None  # tokens of the answer
-    delay: float = 0  # seconds before the first token
     reasoning: int | None = None  # tokens of reasoning, where reasoning is asked for
-    fail: int | None = None  # a status instead of an answer
-    fail_after: int | None = None  # tokens before `fail_mode` happens
-    fail_mode: str = "close"
-    chunk: int | None = None  # bytes in one write, anywhere in the stream
-    crlf: bool = False
-    comments: bool = False
-    no_done: bool = False
-    no_usage: bool = False
-    bad_usage: bool = False
     echo: bool = False
     say: str | None = None
     story: str = ""
     tool: str | None = None  # called where the request offers tools
     args: str = "{}"
+
+    fail: int | None = None  # a status instead of an answer
+    fail_after: int | None = None  # tokens before the failure
+    fail_mode: str | None = None
+    fail_keys: tuple[str, ...] = ()  # the last four characters of the keys that fail; none = all
+    retry_after: int | None = None  # seconds, told as a number
+    retry_date: float | None = None  # seconds from now, told as a date
+    leak: bool = False  # errors repeat the key
+    redirect: str = ""
+    go_on: bool = False  # a stream goes on after its failure
+    delay: float = 0  # seconds before the first token
+    chunk: int | None = None  # bytes in one write, anywhere in the body
+    pause: float = 0  # seconds before each write
+    gzip: bool = False
+    crlf: bool = False
+    comments: bool = False
+    no_done: bool = False
+    no_usage: bool = False
+    bad_usage: bool = False
+
+    @property
+    def breaks_after(self) -> int | None:
+        """Tokens before the failure, BEFORE_HEADERS, or None when nothing fails."""
+        if self.redirect:
+            return BEFORE_HEADERS
+        fails = self.fail or self.fail_mode or self.leak
+        return BEFORE_HEADERS if fails and self.fail_after is None else self.fail_after
+
+    @property
+    def mode(self) -> str:
+        return self.fail_mode or ("error_event" if self.fail or self.leak else "close")
+
+    @property
+    def piece(self) -> int | None:
+        """Bytes in one write; None when they are written as they come."""
+        return 1 if self.chunk is None and self.pause else self.chunk
 
     @property
     def newline(self) -> bytes:
@@ -55,16 +80,25 @@ class Steering:
         return None if self.no_usage else BAD_USAGE if self.bad_usage else usage
 
 
-def steer(headers: Mapping[str, str], text: str) -> Steering:
-    """Read the headers, then the directives in the text, which win."""
-    wanted = {
+def steer(ordered: Mapping[str, str], headers: Mapping[str, str], text: str, key: str) -> Steering:
+    """Read what was ordered beforehand, then the headers, then the directives in the text: the last word wins."""
+    wanted = dict(ordered) | {
         name.lower().removeprefix(PREFIX).replace("-", "_"): value
         for name, value in headers.items()
         if name.lower().startswith(PREFIX)
     }
     for found in DIRECTIVES.finditer(text):
         wanted |= _known_pairs(found[1]) or {}
-    return Steering(**{name: _read(name, value) for name, value in wanted.items()})
+    values = read(wanted)
+    failing = values.get("fail_keys")
+    if failing and key[-4:] not in failing:
+        values = {name: value for name, value in values.items() if name in ANSWER}
+    return Steering(**values)
+
+
+def read(pairs: Mapping[str, str]) -> dict[str, Any]:
+    """The values of the words, or Refused by the first that is unknown or cannot be followed."""
+    return {name: _read(name, value) for name, value in pairs.items()}
 
 
 def without_directives(text: str) -> str:
@@ -84,58 +118,3 @@ def _read(name: str, value: str) -> Any:
         return READERS[name](value)
     except ValueError as error:
         raise Refused(400, f"The simulated upstream cannot steer by {name}={value}.", param=name) from error
-
-
-def _between(kind: Callable[[str], Any], low: float, high: float) -> Callable[[str], Any]:
-    def read(value: str) -> Any:
-        number = kind(value)
-        if not low <= number <= high:
-            raise ValueError(value)
-        return number
-
-    return read
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value not in words:
-            raise ValueError(value)
-        return value
-
-    return read
-
-
-def _flag(value: str) -> bool:
-    return value.lower() in ("1", "true", "yes", "on")
-
-
-def _literal(value: str) -> str:
-    """JSON text when quoted, so that newlines and quotes can be said; otherwise the text itself."""
-    if not value.startswith('"'):
-        return value
-    try:
-        return str(json.loads(value, strict=False))
-    except ValueError:
-        return value[1:-1]
-
-
-READERS: dict[str, Callable[[str], Any]] = {
-    "speed": _between(float, 0, 100_000),
-    "length": _between(int, 0, 200_000),
-    "delay": _between(float, 0, 600),
-    "reasoning": _between(int, 0, 200_000),
-    "fail": _between(int, 400, 599),
-    "fail_after": _between(int, 0, 200_000),
-    "fail_mode": _one_of(*FAIL_MODES),
-    "chunk": _between(int, 1, 1_000_000),
-    "crlf": _flag,
-    "comments": _flag,
-    "no_done": _flag,
-    "no_usage": _flag,
-    "bad_usage": _flag,
-    "echo": _flag,
-    "say": _literal,
-    "story": _one_of("documented"),
-    "tool": _literal,
-    "args": _literal,
-}

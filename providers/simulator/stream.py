@@ -1,4 +1,4 @@
-"""A streamed answer: tokens at their pace, in bytes cut where the steering says, and every way to break off."""
+"""A streamed answer: tokens at their pace, until its end or its failure."""
 
 import asyncio
 import itertools
@@ -11,34 +11,11 @@ from .failures import break_off
 from .journal import Record
 from .steering import Steering
 from .wire import comment, event
+from .writer import Writer, open_response
 
 Step = tuple[bytes, int]
 COMMENT_EVERY = 5
-
-
-class EventStream:
-    """Writes server-sent events; a piece may end anywhere, inside an event or inside a character."""
-
-    def __init__(self, response: web.StreamResponse, steering: Steering) -> None:
-        self.response, self.steering = response, steering
-        self.waiting = b""
-
-    async def write(self, data: bytes) -> None:
-        size = self.steering.chunk
-        if size is None:
-            await self.response.write(data)
-            return
-        data = self.waiting + data
-        whole = len(data) - len(data) % size
-        for start in range(0, whole, size):
-            await self.response.write(data[start : start + size])
-            await asyncio.sleep(0)
-        self.waiting = data[whole:]
-
-    async def flush(self) -> None:
-        if self.waiting:
-            await self.response.write(self.waiting)
-            self.waiting = b""
+STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
 
 
 class Pace:
@@ -58,18 +35,20 @@ class Pace:
 async def stream(
     request: web.Request, face: Face, wanted: Wanted, answer: Answer, steering: Steering, record: Record
 ) -> web.StreamResponse:
-    response = await open_stream(request)
-    out = EventStream(response, steering)
+    response = await open_response(request, steering, STREAM_HEADERS)
+    out = Writer(response, steering)
     if steering.comments:
         await out.write(comment(steering.newline))
         await out.flush()
     await asyncio.sleep(steering.delay)
-    pace = Pace(steering.speed)
+    pace, breaks_after = Pace(steering.speed), steering.breaks_after
     for data, tokens in steps(face, wanted, answer):
-        if steering.fail_after is not None and record.tokens_sent >= steering.fail_after:
+        if breaks_after is not None and record.tokens_sent >= breaks_after:
             await out.flush()
-            await break_off(request, response, data, steering)
-            return response
+            await break_off(request, out, data, steering)
+            if not steering.go_on:
+                return response
+            breaks_after = None
         if tokens:
             await pace.next()
             if steering.comments and record.tokens_sent % COMMENT_EVERY == 0:
@@ -77,12 +56,6 @@ async def stream(
         await out.write(event(data, steering.newline))
         record.sent(tokens)
     await _finish(out, face, wanted, answer, steering)
-    return response
-
-
-async def open_stream(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
-    await response.prepare(request)
     return response
 
 
@@ -104,21 +77,21 @@ def _choice(index: int, delta: Body, finish_reason: str | None) -> Body:
     return {"index": index, "delta": delta, "finish_reason": finish_reason}
 
 
-async def _finish(out: EventStream, face: Face, wanted: Wanted, answer: Answer, steering: Steering) -> None:
+async def _finish(out: Writer, face: Face, wanted: Wanted, answer: Answer, steering: Steering) -> None:
     usage = steering.reported(face.usage(answer)) if wanted.include_usage else None
     if usage is not None:
         await out.write(event(face.chunk(answer, [], usage=usage), steering.newline))
     if not steering.no_done:
         await out.write(event(b"[DONE]", steering.newline))
-    await out.flush()
+    await out.end()
 
 
 async def replay(request: web.Request, recorded: bytes, steering: Steering) -> web.StreamResponse:
     """A document's own stream, byte for byte."""
-    response = await open_stream(request)
-    out = EventStream(response, steering)
+    response = await open_response(request, steering, STREAM_HEADERS)
+    out = Writer(response, steering)
     await asyncio.sleep(steering.delay)
     for piece in recorded.split(b"\n\n")[:-1]:
         await out.write(piece + b"\n\n")
-    await out.flush()
+    await out.end()
     return response

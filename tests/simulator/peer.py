@@ -95,12 +95,16 @@ class Peer:
         return self.request("GET", "/__simulator__/requests").json
 
     def forget(self):
+        self.request("DELETE", "/__simulator__/faults")
         return self.request("DELETE", "/__simulator__/requests")
 
-    def open_stream(self, text):
+    def order(self, **fault):
+        return self.request("POST", "/__simulator__/faults", fault)
+
+    def open_stream(self, text, *, stream=True):
         """A raw socket on which an answer has begun to arrive."""
         message = {"role": "user", "content": text}
-        body = json.dumps({"model": "deepseek-chat", "stream": True, "messages": [message]}).encode()
+        body = json.dumps({"model": "deepseek-chat", "stream": stream, "messages": [message]}).encode()
         head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n"
         client = socket.create_connection(("127.0.0.1", self.port), timeout=5)
         client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+STATUSES = [400, 401, 402, 403, 404, 405, 406, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529]
+
 
 def test_the_text_and_the_headers_steer_alike(simulator):
     by_text = simulator.chat("Hi [[length=3]]")
@@ -62,7 +64,7 @@ def test_delay_holds_the_first_token_back_but_not_the_headers(simulator):
         assert 0.2 < time.monotonic() - started < 1.5
 
 
-@pytest.mark.parametrize("status", [401, 402, 404, 405, 406, 429, 500, 503])
+@pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("stream", [False, True])
 def test_fail_answers_the_status_instead(simulator, status, stream):
     reply = simulator.chat(f"Hi [[fail={status}]]", stream=stream)
