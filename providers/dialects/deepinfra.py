@@ -10,7 +10,6 @@ from providers.dialects.parameters import Parameter, parameters_of
 from providers.dialects.requests import canonical, read_body, with_usage, with_user, write_body
 from providers.dialects.schema import ABSENT, Message, Penalty, Schema, Stop, StreamOptions, Temperature, Tool
 from providers.dialects.usage import three_counts
-from providers.errors import ChatsiteError
 from providers.types import ChatRequest, Event, Thinking
 
 NAME = "deepinfra"
@@ -28,6 +27,7 @@ decode_answer = chat_completions.decode_answer
 decode_event = chat_completions.decode_event
 decode_end = chat_completions.decode_end
 decode_error = failures.decode_error
+encode_error = failures.encode_error
 remaining_credits = balance.remaining_credits
 
 
@@ -115,10 +115,6 @@ def encode_start(*, id: str, created: int, model: str) -> dict[str, Any] | None:
 
 def encode_event(event: Event, *, id: str, created: int, model: str) -> dict[str, Any] | None:
     return answers.chunk(event, id=id, created=created, model=model, counts=three_counts, role=True)
-
-
-def encode_error(error: ChatsiteError, request_id: str) -> tuple[int, dict[str, Any]]:
-    return failures.encode_error(error, request_id)
 
 
 def parameters() -> list[Parameter]:

@@ -20,7 +20,6 @@ from providers.dialects.schema import (
     whole_number,
 )
 from providers.dialects.usage import three_counts
-from providers.errors import ChatsiteError
 from providers.types import ChatRequest, Event, Thinking
 
 NAME = "eigenai"
@@ -51,6 +50,7 @@ decode_answer = bare_text.decode_answer
 decode_event = bare_text.decode_event
 decode_end = bare_text.decode_end
 decode_error = failures.decode_error
+encode_error = failures.encode_error
 remaining_credits = balance.remaining_credits
 encode_start = answers.opening
 
@@ -130,10 +130,6 @@ def encode_answer(events: Sequence[Event], *, id: str, created: int, model: str)
 
 def encode_event(event: Event, *, id: str, created: int, model: str) -> dict[str, Any] | None:
     return answers.chunk(event, id=id, created=created, model=model, counts=three_counts)
-
-
-def encode_error(error: ChatsiteError, request_id: str) -> tuple[int, dict[str, Any]]:
-    return failures.encode_error(error, request_id)
 
 
 def parameters() -> list[Parameter]:

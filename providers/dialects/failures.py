@@ -93,14 +93,11 @@ def error_inside(payload: Mapping[str, Any]) -> UpstreamError | None:
     return failure(message, excerpt=excerpt_of(error))
 
 
-def encode_error(
-    error: ChatsiteError, request_id: str, statuses: Mapping[int, int] | None = None
-) -> tuple[int, dict[str, Any]]:
-    """The status and body of an error on a face; `statuses` holds those that the face calls otherwise."""
-    status = (statuses or {}).get(error.status, error.status)
+def encode_error(error: ChatsiteError, request_id: str) -> tuple[int, dict[str, Any]]:
+    """The status and body of an error on a face."""
     kind = KINDS.get(error.status, "server_error")
     body = {"message": error.message, "type": kind, "param": error.param, "code": error.code, "request_id": request_id}
-    return status, {"error": body}
+    return error.status, {"error": body}
 
 
 def _failure(status: int, excerpt: str, wait: float | None) -> UpstreamError:

@@ -32,7 +32,6 @@ from providers.dialects.schema import (
     Tool,
 )
 from providers.dialects.usage import all_counts
-from providers.errors import ChatsiteError
 from providers.types import ChatRequest, Event
 
 NAME = "openai"
@@ -53,6 +52,7 @@ decode_answer = chat_completions.decode_answer
 decode_event = chat_completions.decode_event
 decode_end = chat_completions.decode_end
 decode_error = failures.decode_error
+encode_error = failures.encode_error
 remaining_credits = balance.remaining_credits
 encode_start = answers.opening
 
@@ -142,10 +142,6 @@ def encode_answer(events: Sequence[Event], *, id: str, created: int, model: str)
 
 def encode_event(event: Event, *, id: str, created: int, model: str) -> dict[str, Any] | None:
     return answers.chunk(event, id=id, created=created, model=model, counts=all_counts)
-
-
-def encode_error(error: ChatsiteError, request_id: str) -> tuple[int, dict[str, Any]]:
-    return failures.encode_error(error, request_id)
 
 
 def parameters() -> list[Parameter]:

@@ -89,7 +89,8 @@ def encode_event(event: Event, *, id: str, created: int, model: str) -> dict[str
 
 
 def encode_error(error: ChatsiteError, request_id: str) -> tuple[int, dict[str, Any]]:
-    return failures.encode_error(error, request_id, STATUSES)
+    status, body = failures.encode_error(error, request_id)
+    return STATUSES.get(status, status), body
 
 
 def parameters() -> list[Parameter]:

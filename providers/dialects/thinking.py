@@ -10,7 +10,6 @@ from providers.dialects.parameters import Parameter, parameters_of
 from providers.dialects.requests import canonical, read_body, read_thinking, with_usage, write_body, write_thinking
 from providers.dialects.schema import ABSENT, MaxTokens, Message, Schema, Temperature, ThinkingOptions
 from providers.dialects.usage import four_counts
-from providers.errors import ChatsiteError
 from providers.types import ChatRequest, Event
 
 NAME = "thinking"
@@ -30,6 +29,7 @@ decode_answer = chat_completions.decode_answer
 decode_event = chat_completions.decode_event
 decode_end = chat_completions.decode_end
 decode_error = failures.decode_error
+encode_error = failures.encode_error
 remaining_credits = balance.remaining_credits
 encode_start = answers.opening
 
@@ -77,10 +77,6 @@ def encode_answer(events: Sequence[Event], *, id: str, created: int, model: str)
 
 def encode_event(event: Event, *, id: str, created: int, model: str) -> dict[str, Any] | None:
     return answers.chunk(event, id=id, created=created, model=model, counts=four_counts)
-
-
-def encode_error(error: ChatsiteError, request_id: str) -> tuple[int, dict[str, Any]]:
-    return failures.encode_error(error, request_id)
 
 
 def parameters() -> list[Parameter]:

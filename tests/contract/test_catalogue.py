@@ -31,7 +31,7 @@ def test_every_dialect_can_serve_a_model(read_text, name):
 
 
 def test_an_unknown_dialect_is_refused_with_those_there_are(read_text):
-    with pytest.raises(CatalogError, match="one of deepinfra, eigenai, openai, segmind, thinking"):
+    with pytest.raises(CatalogError, match=f"dialect: Input should be one of {', '.join(dialects.DIALECTS)}"):
         read_text(ENTRY.format("anthropic", ""))
 
 

@@ -57,11 +57,10 @@ def _is_schema(value):
 
 
 def test_the_dialects_are_found_in_order_and_under_their_own_names():
-    assert list(DIALECTS) == NAMES
-    assert {name: dialect.__name__ for name, dialect in DIALECTS.items()} == {
-        name: f"providers.dialects.{name}" for name in NAMES
-    }
-    assert [DIALECTS[name].NAME for name in NAMES] == NAMES
+    assert [name for name in DIALECTS if name in NAMES] == NAMES
+    assert list(DIALECTS) == sorted(DIALECTS)
+    found = {name: (dialect.NAME, dialect.__name__) for name, dialect in DIALECTS.items()}
+    assert found == {name: (name, f"providers.dialects.{name}") for name in DIALECTS}
 
 
 def test_every_name_fits_its_column():
@@ -100,7 +99,8 @@ def test_a_member_of_another_kind_is_noticed(member, value):
 def test_a_module_with_a_name_is_found_and_one_without_is_not(write_dialect):
     write_dialect("added", COPY + "NAME = 'added'\n")
     write_dialect("helper", "WORDS = ()\n")
-    assert list(dialects.find()) == ["added", *NAMES]
+    assert set(dialects.find()) - set(DIALECTS) == {"added"}
+    assert list(dialects.find()) == sorted(["added", *DIALECTS])
     assert dialects.find()["added"].TITLE == "Thinking API"
 
 
