@@ -11,9 +11,9 @@ import zlib
 import pytest
 
 from .peer import wait_until
+from .test_steering import STATUSES
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-STATUSES = [400, 401, 402, 403, 404, 405, 406, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529]
 
 
 def received(client):
