@@ -14,7 +14,7 @@ CREDITING = [Transfer.Kind.GRANT, Transfer.Kind.TOP_UP, Transfer.Kind.REDEMPTION
 
 def audit() -> list[str]:
     """One sentence per broken invariant; empty when the ledger is sound."""
-    checks = (_balances, _holds, _charges, _usage, _sources, _refunds, _append_only)
+    checks = (_balances, _holds, _charges, _usage, _house, _sources, _refunds, _append_only)
     return [problem for check in checks for problem in check()]
 
 
@@ -50,6 +50,13 @@ def _charges() -> Iterator[str]:
     orphans = Transfer.objects.filter(kind=Transfer.Kind.CHARGE).exclude(subject__in=Hold.objects.values("subject"))
     for transfer in orphans:
         yield f"Charge {transfer.key} belongs to no hold."
+    wallet = Subquery(Hold.objects.filter(subject=OuterRef("subject")).values("wallet")[:1])
+    for transfer in (
+        Transfer.objects.filter(kind=Transfer.Kind.CHARGE)
+        .annotate(wallet=wallet)
+        .exclude(debit=F("wallet"), credit__kind=Account.Kind.USAGE)
+    ):
+        yield f"Charge {transfer.key} was not paid by its hold’s account to usage."
 
 
 def _usage() -> Iterator[str]:
@@ -60,6 +67,17 @@ def _usage() -> Iterator[str]:
         yield f"Usage {record.subject}: charge {record.charge} is not what its hold settled."
     for record in UsageRecord.objects.filter(hold__state=Hold.State.OPEN):
         yield f"Usage {record.subject} was written while its hold is open."
+
+
+def _house() -> Iterator[str]:
+    """House accounts cache no balance, and of them only `operations` pays: for tests, which are no person's usage."""
+    for account in Account.objects.exclude(kind=Account.Kind.WALLET).exclude(posted=0, held=0):
+        yield f"House account {account}: keeps posted {account.posted} and held {account.held} instead of nothing."
+    tests = Q(wallet__kind=Account.Kind.OPERATIONS, subject__startswith="test:")
+    for hold in Hold.objects.exclude(Q(wallet__kind=Account.Kind.WALLET) | tests):
+        yield f"Hold {hold.subject}: the house pays for tests only."
+    for record in UsageRecord.objects.exclude(user=None).filter(hold__wallet__user=None):
+        yield f"Usage {record.subject} names a person, but the house paid."
 
 
 def _sources() -> Iterator[str]:

@@ -29,6 +29,11 @@ def wallet_of(user: User) -> Account:
     return wallet
 
 
+def operations() -> Account:
+    """The house account that pays for tests. It caches nothing, so nothing is reserved on it."""
+    return Account.objects.get(pk=house_id(Account.Kind.OPERATIONS))
+
+
 @transaction.atomic
 def grant(*, user: User, amount: int, reason: str, actor: User | None = None, key: str | None = None) -> Transfer:
     """Give `amount` nanocredits to `user`. The same `key` gives once; with other parameters it is KeyReused."""

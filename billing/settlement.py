@@ -47,7 +47,8 @@ def close(subject: str, ending: Ending) -> UsageRecord | None:
     state = Hold.State.SETTLED if tokens != Tokens() else Hold.State.VOIDED
     if not run(CLOSE_HOLD, hold=hold.pk, state=state.value, charge=cost):
         return None
-    run(RELEASE, wallet=hold.wallet_id, amount=hold.amount, charge=cost)
+    if hold.wallet.kind == Account.Kind.WALLET:
+        run(RELEASE, wallet=hold.wallet_id, amount=hold.amount, charge=cost)
     if cost:
         _post_charge(hold, cost)
     health.observe(ending.attempts)

@@ -79,8 +79,8 @@ def endpoints_for(model: Model, user: User) -> list[Endpoint]:
     return endpoints([model], user).get(model.pk, [])
 
 
-def endpoints(models: Iterable[Model], user: User) -> dict[UUID, list[Endpoint]]:
-    """The same for several models, in two queries."""
+def endpoints(models: Iterable[Model], user: User | None) -> dict[UUID, list[Endpoint]]:
+    """The same for several models, in two queries; without a user, with the team's keys alone."""
     deployments = list(Deployment.objects.filter(model__in=list(models), enabled=True).select_related("model"))
     keys = UpstreamKey.objects.filter(Q(owner=None) | Q(owner=user), deployment__in=deployments).order_by("created")
     by_deployment: dict[UUID, list[UpstreamKey]] = defaultdict(list)
