@@ -2,10 +2,16 @@
 
 import pytest
 from django.core.management.commands import flush
-from django.db import connections
+from django.db import connection, connections
 
 from billing import triggers
+from tests import canary
 from tests.factories import make_model, make_user
+from tests.settings import FOLDER
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(canary)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -20,6 +26,16 @@ def _tables_can_be_emptied():
     flush.Command.handle = handle_without_triggers
     yield
     flush.Command.handle = handle
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """The database as the session left it does not hold the canary."""
+    yield
+    with django_db_blocker.unblock():
+        canary.watch.look_at_rows(connection)
+        if connection.vendor == "sqlite":
+            canary.watch.look_at_files(FOLDER)
 
 
 @pytest.fixture

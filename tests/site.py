@@ -13,6 +13,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+from tests.canary import watch
+
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 40
 STOP_SECONDS = 20
@@ -54,6 +56,7 @@ class Site:
         self.environment = inherited() | ours | environment
         self.process = None
         self.lines = []
+        watch.folders.append(self.folder)
 
     def start(self):
         self.lines = []
@@ -80,6 +83,7 @@ class Site:
     def _read(self, process, ready):
         for line in process.stdout:
             self.lines.append(line.rstrip())
+            watch.look(line, "what a site printed")
             if "Ctrl-C stops it" in line:
                 ready.set()
         process.stdout.close()
@@ -98,6 +102,7 @@ class Site:
             text=True,
             timeout=60,
         )
+        watch.look(done.stdout + done.stderr, f"what manage.py {words[0]} printed")
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -15,6 +15,7 @@ from providers.errors import ModelNotFound, UpstreamUnavailable
 from providers.models import Model
 from providers.services import save_key
 from providers.types import ChatMessage, ChatRequest, Sampling
+from tests.canary import CANARY
 from tests.factories import make_model
 
 pytestmark = pytest.mark.django_db
@@ -80,19 +81,19 @@ def test_a_model_without_a_price_is_refused(alice):
 def test_a_demo_price_stands_only_while_the_simulator_serves(alice):
     demo = make_model("demo", "segmind", "https://api.segmind.com", input=0, output=0, source="demo")
     assert ask(alice, demo).hold.amount == 0
-    save_key(deployment=demo.deployments.get(), plain="sk-real-1234567890")
+    save_key(deployment=demo.deployments.get(), plain=CANARY)
     with pytest.raises(NotPriced):
         ask(alice, demo, subject="request:2")
 
 
 def test_an_own_key_is_admitted_at_price_nought(alice, model):
-    save_key(deployment=model.deployments.get(), plain="sk-own-1234567890", owner=alice)
+    save_key(deployment=model.deployments.get(), plain=f"{CANARY}-own", owner=alice)
     hold = ask(alice, model).hold
     assert (hold.amount, hold.own_key) == (0, True)
 
 
 def test_an_own_key_is_used_for_its_owner_only(alice, bob, model):
-    save_key(deployment=model.deployments.get(), plain="sk-own-1234567890", owner=alice)
+    save_key(deployment=model.deployments.get(), plain=f"{CANARY}-own", owner=alice)
     assert ask(alice, model).candidates[0].endpoint.own_key
     grant(user=bob, amount=10**9, reason="To try it")
     assert ask(bob, model, subject="request:2").candidates[0].endpoint.simulated

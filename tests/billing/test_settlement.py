@@ -15,6 +15,7 @@ from billing.settlement import Ending, close
 from providers.services import save_key
 from providers.types import UsageReported
 from tests.billing.test_admission import ask
+from tests.canary import CANARY
 
 pytestmark = pytest.mark.django_db
 Outcome = UsageRecord.Outcome
@@ -106,7 +107,7 @@ def test_a_new_price_does_not_reach_an_open_hold(hold, model):
 
 
 def test_an_own_key_costs_no_credits_and_is_recorded(alice, model, settings):
-    save_key(deployment=model.deployments.get(), plain="sk-own-1234567890", owner=alice)
+    save_key(deployment=model.deployments.get(), plain=f"{CANARY}-own", owner=alice)
     usage = end(ask(alice, model).hold, reported=UsageReported(15, 250, estimated_cost=Decimal("0.01")))
     assert (usage.charge, usage.own_key, usage.completion_tokens) == (0, True, 250)
     assert usage.upstream_cost == Decimal("0.01")

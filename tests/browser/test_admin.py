@@ -7,11 +7,12 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import USERS, answer, choose, finished, log, send, sign_in
+from tests.canary import CANARY
 from tests.simulator.peer import Peer, running
 from tests.site import Site
 
-TEAM_KEY = "sk-team-canary-3b1f9d7c"
-OWN_KEY = "sk-own-canary-8e2a6f4d"
+TEAM_KEY = f"{CANARY}-team"
+OWN_KEY = f"{CANARY}-own"
 
 
 @pytest.fixture(scope="module")

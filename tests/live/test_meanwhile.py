@@ -18,6 +18,7 @@ from providers import client
 from providers.models import Deployment, Model, UpstreamKey
 from providers.services import save_key
 from providers.threads import aside, drop_dead_connections, in_thread
+from tests.canary import CANARY
 from tests.factories import make_model
 from tests.live.conftest import Tab
 from tests.live.test_endings import begin
@@ -30,7 +31,7 @@ def keyed(upstream, settings):
     """A model that is served with a saved key only."""
     settings.PRIVATE_UPSTREAMS = [f"127.0.0.1:{upstream.port}"]
     model = make_model("keyed", "openai", f"{upstream.url}/v1", upstream_model="deepseek-chat", documented=False)
-    save_key(deployment=model.deployments.get(), plain="sk-of-the-team-1234567890")
+    save_key(deployment=model.deployments.get(), plain=f"{CANARY}-team")
     return model
 
 
@@ -61,9 +62,7 @@ async def test_a_saved_key_is_used(tab, keyed):
 
 
 async def test_a_member_s_own_key_costs_no_credits(tab, alice, keyed):
-    await in_thread(save_key)(
-        deployment=await in_thread(keyed.deployments.get)(), plain="sk-own-1234567890", owner=alice
-    )
+    await in_thread(save_key)(deployment=await in_thread(keyed.deployments.get)(), plain=f"{CANARY}-own", owner=alice)
     await tab.send("[[speed=0 length=20]] Hello", keyed)
     assert (await tab.until("turn.ended"))["status"] == "done"
     usage = await in_thread(UsageRecord.objects.get)()

@@ -6,6 +6,7 @@ from django.core.management import call_command
 from providers import services, vault
 from providers.models import Deployment, UpstreamKey
 from providers.services import rotate_keys, save_key
+from tests.canary import CANARY
 from tests.factories import make_model
 from tests.providers.test_vault import ONE, TWO
 
@@ -17,7 +18,7 @@ def keys(settings, alice):
     """Two keys under ONE, on a site that now encrypts with TWO."""
     settings.ENCRYPTION_KEYS = [ONE]
     deployments = [make_model(name).deployments.get() for name in ("one", "two")]
-    saved = [save_key(deployment=d, plain=f"sk-canary-{d.model.name}-123456") for d in deployments]
+    saved = [save_key(deployment=d, plain=f"{CANARY}-{d.model.name}") for d in deployments]
     settings.ENCRYPTION_KEYS = [TWO, ONE]
     return saved
 
@@ -30,7 +31,7 @@ def test_after_a_rotation_the_old_key_can_be_removed(keys, settings, capsys):
     call_command("rotate_encryption_keys")
     assert "2 keys brought" in capsys.readouterr().out
     settings.ENCRYPTION_KEYS = [TWO]
-    assert plain_keys() == {"sk-canary-one-123456", "sk-canary-two-123456"}
+    assert plain_keys() == {f"{CANARY}-one", f"{CANARY}-two"}
     assert rotate_keys() == 0
 
 

@@ -6,6 +6,7 @@ from providers.endpoints import Candidate, candidates_from, endpoints_for, targe
 from providers.models import Deployment
 from providers.patience import mark_key
 from providers.services import remove_key, save_key
+from tests.canary import CANARY
 
 pytestmark = pytest.mark.django_db
 
@@ -32,14 +33,14 @@ def test_without_a_key_the_simulator_stands_in(alice, model):
 
 
 def test_with_a_key_the_same_model_is_asked_at_its_real_host(alice, model, deployment):
-    save_key(deployment=deployment, plain="sk-real-1234567890")
+    save_key(deployment=deployment, plain=CANARY)
     target = target_of(only(model, alice))
-    assert (target.base_url, target.key) == ("https://app.eigenai.com", "sk-real-1234567890")
-    assert "sk-real" not in repr(target)
+    assert (target.base_url, target.key) == ("https://app.eigenai.com", CANARY)
+    assert CANARY[:20] not in repr(target)
 
 
 def test_a_refused_key_is_not_replaced_by_the_simulator(alice, model, deployment):
-    key = save_key(deployment=deployment, plain="sk-real-1234567890")
+    key = save_key(deployment=deployment, plain=CANARY)
     mark_key(key=key, state="refused")
     assert endpoints_for(model, alice) == []
     remove_key(key=key)
@@ -47,8 +48,8 @@ def test_a_refused_key_is_not_replaced_by_the_simulator(alice, model, deployment
 
 
 def test_an_own_key_is_its_owners_alone_and_never_gives_way_to_the_teams(alice, bob, model, deployment):
-    save_key(deployment=deployment, plain="sk-team-1234567890")
-    own = save_key(deployment=deployment, plain="sk-own-1234567890", owner=alice)
+    save_key(deployment=deployment, plain=f"{CANARY}-team")
+    own = save_key(deployment=deployment, plain=f"{CANARY}-own", owner=alice)
     assert only(model, alice).own_key
     assert not only(model, bob).own_key
     mark_key(key=own, state="refused")
@@ -57,7 +58,7 @@ def test_an_own_key_is_its_owners_alone_and_never_gives_way_to_the_teams(alice, 
 
 
 def test_a_key_goes_only_to_the_host_it_was_saved_for(alice, model, deployment):
-    save_key(deployment=deployment, plain="sk-real-1234567890")
+    save_key(deployment=deployment, plain=CANARY)
     Deployment.objects.filter(pk=deployment.pk).update(base_url="https://elsewhere.example.org")
     assert endpoints_for(model, alice) == []
 
@@ -68,7 +69,7 @@ def test_failing_over_never_ends_at_the_simulator(alice, model, deployment):
         context_window=1000, max_output=100, documented=True,
     )  # fmt: skip
     assert len(endpoints_for(model, alice)) == 2
-    save_key(deployment=deployment, plain="sk-real-1234567890")
+    save_key(deployment=deployment, plain=CANARY)
     assert not only(model, alice).simulated
 
 
@@ -78,7 +79,7 @@ def test_a_disabled_deployment_serves_nobody(alice, model):
 
 
 def test_candidates_come_back_from_their_row_and_hold_no_secret(alice, model, deployment):
-    key = save_key(deployment=deployment, plain="sk-real-1234567890")
+    key = save_key(deployment=deployment, plain=CANARY)
     candidate = Candidate(only(model, alice), 500)
     row = candidate.as_json()
     assert row == {"deployment": str(deployment.pk), "key": str(key.pk), "max_tokens": 500}

@@ -13,8 +13,8 @@ from providers.models import Deployment, Model, UpstreamKey
 from providers.patience import mark_key
 from providers.services import remove_key, save_key
 from providers.vault import open_key
+from tests.canary import CANARY
 
-CANARY = "sk-canary-0123456789-ABCDEF"
 OTHER = "sk-other-9876543210-FEDCBA"
 
 
@@ -26,7 +26,7 @@ def test_a_saved_key_opens_and_shows_its_end_only(deployment, alice):
     key = saved(save_key(deployment=deployment, plain=f"  {CANARY}\n", owner=alice))
 
     assert open_key(key) == CANARY
-    assert (key.owner, key.host, key.last_four, key.state) == (alice, "api.deepinfra.com", "CDEF", "good")
+    assert (key.owner, key.host, key.last_four, key.state) == (alice, "api.deepinfra.com", "wxyz", "good")
     assert len(key.fingerprint) == 12
 
 

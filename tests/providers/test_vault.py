@@ -11,8 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from providers import vault
 from providers.errors import UpstreamUnavailable
 from providers.models import Deployment, UpstreamKey
+from tests.canary import CANARY
 
-CANARY = "sk-canary-0123456789-ABCDEF"
 ONE = base64.b64encode(b"1" * 32).decode()
 TWO = base64.b64encode(b"2" * 32).decode()
 

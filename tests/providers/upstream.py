@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from providers.addresses import AddressPolicy
 from providers.client import Client, Target
 from providers.types import ChatMessage, ChatRequest
+from tests.canary import CANARY
 
-CANARY = "sk-canary-0123456789-ABCDEF/xyz+1"
 HI = ChatRequest(model="deepseek-chat", messages=(ChatMessage("user", "Hi"),))
 WHOLE = ChatRequest(model="deepseek-chat", messages=(ChatMessage("user", "Hi"),), stream=False)
 SSE = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -28,6 +28,10 @@ class Request:
     def header(self, name):
         found = [line for line in self.head.split("\r\n")[1:] if line.lower().startswith(f"{name}:")]
         return ", ".join(line.partition(":")[2].strip() for line in found) or None
+
+    @property
+    def header_names(self):
+        return {line.partition(":")[0].lower() for line in self.head.split("\r\n")[1:] if line}
 
 
 @dataclass

@@ -13,9 +13,10 @@ from panel.catalog_file import CatalogError, read
 from providers import vault
 from providers.endpoints import endpoints_for, target_of
 from providers.models import Deployment, Model, UpstreamKey
+from tests.canary import CANARY
 
 pytestmark = pytest.mark.django_db
-KEY = "sk-canary-0123456789-abcd"
+KEY = CANARY
 OWN = """
 [[deployments]]
 model = "house-model"
@@ -133,7 +134,7 @@ def test_a_key_in_the_environment_is_stored_once_and_never_over_a_saved_one(monk
     load_shipped_catalogue()
 
     saved = UpstreamKey.objects.select_related("deployment__model").get()
-    assert "key        deepseek-ai/DeepSeek-V3: stored (…abcd from DEEPINFRA_API_KEY)" in map(str, first)
+    assert "key        deepseek-ai/DeepSeek-V3: stored (…wxyz from DEEPINFRA_API_KEY)" in map(str, first)
     assert (saved.deployment.model.name, vault.open_key(saved)) == ("deepseek-ai/DeepSeek-V3", KEY)
 
 
@@ -149,7 +150,7 @@ def test_a_file_declares_a_deployment_its_price_and_its_key(apply):
     assert lines == [
         "deployment house-model at https://llm.example.org/v1: created",
         "price      house-model: created (0.1 in, 0.25 out per million)",
-        "key        house-model: stored (…abcd from HOUSE_KEY)",
+        "key        house-model: stored (…wxyz from HOUSE_KEY)",
         "3 lines, applied.",
     ]
 
@@ -200,12 +201,12 @@ def test_a_file_changes_what_it_names_and_leaves_the_rest(apply):
 
 def test_another_key_in_a_file_replaces_the_saved_one(apply, monkeypatch):
     apply(OWN)
-    monkeypatch.setenv("HOUSE_KEY", "sk-second-9876543210-wxyz")
+    monkeypatch.setenv("HOUSE_KEY", "sk-second-9876543210-abcd")
 
     lines = apply(OWN)
 
-    assert vault.open_key(UpstreamKey.objects.get()) == "sk-second-9876543210-wxyz"
-    assert "key        house-model: stored (…wxyz from HOUSE_KEY, instead of …abcd)" in lines
+    assert vault.open_key(UpstreamKey.objects.get()) == "sk-second-9876543210-abcd"
+    assert "key        house-model: stored (…abcd from HOUSE_KEY, instead of …wxyz)" in lines
 
 
 def test_a_members_own_key_is_left_alone(apply, alice, monkeypatch):
@@ -213,7 +214,7 @@ def test_a_members_own_key_is_left_alone(apply, alice, monkeypatch):
 
     apply(OWN)
     own = save_key(deployment=Deployment.objects.get(), plain="sk-alice-0123456789", owner=alice)
-    monkeypatch.setenv("HOUSE_KEY", "sk-second-9876543210-wxyz")
+    monkeypatch.setenv("HOUSE_KEY", "sk-second-9876543210-abcd")
 
     apply(OWN)
 

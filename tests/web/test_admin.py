@@ -9,9 +9,10 @@ from billing.services import grant, wallet_of
 from providers import vault
 from providers.models import Deployment, Model, UpstreamKey
 from providers.services import save_key
+from tests.canary import CANARY
 from tests.factories import make_user
 
-KEY = "sk-canary-5f1c9d2e8b-wxyz"
+KEY = CANARY
 LEDGER = ["account", "transfer", "hold", "usagerecord"]
 
 

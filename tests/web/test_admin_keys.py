@@ -5,10 +5,11 @@ import pytest
 from providers import vault
 from providers.models import Deployment, UpstreamKey
 from providers.services import save_key
+from tests.canary import CANARY
 from tests.factories import make_user
 from tests.web.test_admin import form_of
 
-KEY = "sk-canary-5f1c9d2e8b-wxyz"
+KEY = CANARY
 KEYS = "/admin/providers/upstreamkey/"
 
 

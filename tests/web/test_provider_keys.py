@@ -5,8 +5,9 @@ import pytest
 from providers import vault
 from providers.models import Deployment, Model, UpstreamKey
 from providers.services import save_key
+from tests.canary import CANARY
 
-KEY = "sk-canary-5f1c9d2e8b-wxyz"
+KEY = CANARY
 
 
 @pytest.fixture
