@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q
 from django.utils import timezone
 
@@ -42,6 +43,14 @@ class Endpoint:
     def patience(self) -> Resting | None:
         """What rests after failures: the key, else the deployment. The simulated upstream never does."""
         return None if self.simulated else self.key or self.deployment
+
+    def is_in_use(self, now: datetime) -> bool:
+        """Whether it is worth a call. A key without credit gets another chance when its pause is over."""
+        key = self.key
+        if key is None:
+            return True
+        tried_again = key.state == UpstreamKey.State.BROKE and not key.is_resting(now)
+        return (key.state == UpstreamKey.State.GOOD or tried_again) and key.host == vault.host_of(self.deployment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,40 +88,48 @@ def endpoints_for(model: Model, user: User) -> list[Endpoint]:
     return endpoints([model], user).get(model.pk, [])
 
 
-def endpoints(models: Iterable[Model], user: User | None) -> dict[UUID, list[Endpoint]]:
-    """The same for several models, in two queries; without a user, with the team's keys alone."""
-    deployments = list(Deployment.objects.filter(model__in=list(models), enabled=True).select_related("model"))
-    keys = UpstreamKey.objects.filter(Q(owner=None) | Q(owner=user), deployment__in=deployments).order_by("created")
-    by_deployment: dict[UUID, list[UpstreamKey]] = defaultdict(list)
-    for key in keys.select_related("deployment"):
-        by_deployment[key.deployment_id].append(key)
-    found: dict[UUID, list[Endpoint]] = defaultdict(list)
+def endpoints(models: Iterable[Model], user: User) -> dict[UUID, list[Endpoint]]:
+    """The same for several models, in two queries."""
+    now = timezone.now()
+    listed = places([*models], user)
+    return {model: [endpoint for endpoint in found if endpoint.is_in_use(now)] for model, found in listed.items()}
+
+
+def places(models: Sequence[Model], user: User) -> dict[UUID, list[Endpoint]]:
+    """Every place that is set up for these models and this person, in order, also with keys that are out of use now.
+
+    A person's own keys alone, else the team's, else the simulated upstream: what is set up decides, not what works,
+    so that a key that fails never changes who pays, and never ends at a simulator.
+    """
+    deployments = Deployment.objects.filter(model__in=models, enabled=True).select_related("model")
+    keys = UpstreamKey.objects.filter(Q(owner=None) | Q(owner=user), deployment__model__in=models)
+    by_model: dict[UUID, list[UpstreamKey]] = defaultdict(list)
+    for key in keys.order_by("created", "pk").select_related("deployment"):
+        by_model[key.deployment.model_id].append(key)
+    listed: dict[UUID, list[Deployment]] = defaultdict(list)
     for deployment in deployments:
-        found[deployment.model_id] += _endpoints_at(deployment, by_deployment[deployment.pk])
-    return {model: _of_one_kind(listed) for model, listed in found.items()}
+        listed[deployment.model_id].append(deployment)
+    return {model: _places(found, by_model[model]) for model, found in listed.items()}
 
 
-def _endpoints_at(deployment: Deployment, keys: list[UpstreamKey]) -> list[Endpoint]:
-    if not deployment.needs_key:
-        return [Endpoint(deployment, None)]
-    # A member's own key never gives way to the team's: whoever brought one meant it, also when it is refused.
-    keys = [key for key in keys if key.owner_id] or keys
-    if not keys and deployment.documented and settings.SIMULATOR_URL:
-        return [Endpoint(deployment, None)]
-    now, host = timezone.now(), vault.host_of(deployment)
-    return [Endpoint(deployment, key) for key in keys if key.host == host and _is_in_use(key, now)]
+def _places(deployments: list[Deployment], keys: list[UpstreamKey]) -> list[Endpoint]:
+    # Also at a place that is switched off: whoever brought a key meant it.
+    own = [key for key in keys if key.owner_id and key.deployment.needs_key]
+    if own:
+        return _with_keys(deployments, own)
+    teams = [key for key in keys if not key.owner_id]
+    found = [
+        endpoint
+        for each in deployments
+        for endpoint in (_with_keys([each], teams) if each.needs_key else [Endpoint(each, None)])
+    ]
+    if found or not settings.SIMULATOR_URL:
+        return found
+    return [Endpoint(each, None) for each in deployments if each.documented]
 
 
-def _is_in_use(key: UpstreamKey, now: datetime) -> bool:
-    """Whether a key is worth a call. One without credit gets another chance when its pause is over."""
-    tried_again = key.state == UpstreamKey.State.BROKE and not key.is_resting(now)
-    return key.state == UpstreamKey.State.GOOD or tried_again
-
-
-def _of_one_kind(listed: list[Endpoint]) -> list[Endpoint]:
-    """A member's own keys alone, else the team's alone: failing over never changes who pays, or ends at a simulator."""
-    own = [endpoint for endpoint in listed if endpoint.own_key]
-    return own or [endpoint for endpoint in listed if not endpoint.simulated] or listed
+def _with_keys(deployments: list[Deployment], keys: list[UpstreamKey]) -> list[Endpoint]:
+    return [Endpoint(each, key) for each in deployments for key in keys if key.deployment_id == each.pk]
 
 
 def to_try(listed: Sequence[Endpoint]) -> list[Endpoint]:
@@ -121,8 +138,8 @@ def to_try(listed: Sequence[Endpoint]) -> list[Endpoint]:
     What its provider asked to leave alone is left out. Raises UpstreamUnavailable when that leaves nothing.
     """
     now = timezone.now()
-    places = list(dict.fromkeys(endpoint.deployment.pk for endpoint in listed))
-    shuffled = sorted(listed, key=lambda endpoint: (places.index(endpoint.deployment.pk), _lots.random()))
+    order = list(dict.fromkeys(endpoint.deployment.pk for endpoint in listed))
+    shuffled = sorted(listed, key=lambda endpoint: (order.index(endpoint.deployment.pk), _lots.random()))
     awake = [endpoint for endpoint in shuffled if _rest(endpoint, now) == ""]
     failed = [endpoint for endpoint in shuffled if _rest(endpoint, now) == Resting.Rest.FAILED]
     if listed and not awake and not failed:
@@ -148,7 +165,10 @@ def resting(listed: Sequence[Endpoint], now: datetime) -> UpstreamUnavailable:
 
 
 def target_of(endpoint: Endpoint) -> Target:
-    """Where and with what to call. The simulated upstream's address comes from the settings, never from a row."""
+    """Where and with what to call. The simulated upstream's address comes from the settings, never from a row.
+
+    Raises UpstreamUnavailable when the key cannot be opened, or belongs to another host by now.
+    """
     deployment = endpoint.deployment
     base_url = settings.SIMULATOR_URL if endpoint.simulated else deployment.base_url
     if endpoint.simulated and deployment.dialect == "openai":
@@ -165,6 +185,13 @@ def target_of(endpoint: Endpoint) -> Target:
 
 
 def _key_for(endpoint: Endpoint) -> str:
-    if endpoint.key:
+    if endpoint.key is None:
+        return "simulated" if endpoint.simulated else ""
+    try:
         return vault.open_key(endpoint.key)
-    return "simulated" if endpoint.simulated else ""
+    except ImproperlyConfigured as error:
+        # One key that the operator's settings cannot open: the others may still serve.
+        problem = UpstreamUnavailable(
+            "The saved key cannot be read any more. An administrator has to look at it.", excerpt=str(error), sent=False
+        )
+    raise problem

@@ -2,33 +2,46 @@
 tried and why it went on."""
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from random import SystemRandom
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from providers import dialects, patience
 from providers.client import get_client
 from providers.endpoints import Candidate, target_of
-from providers.errors import InvalidRequest, UpstreamError, UpstreamRejected, UpstreamUnavailable
+from providers.errors import Busy, InvalidRequest, UpstreamError, UpstreamRejected, UpstreamUnavailable
+from providers.models import UpstreamKey
 from providers.threads import in_thread
 from providers.types import ChatRequest, CreditsRemaining, Event, UsageReported
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 MOST_ATTEMPTS = 4
 # No further attempt begins this long after the first: whoever waits would rather know.
 PATIENCE_SECONDS = 90.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+# A note about a key waits this long for the database, and no answer waits longer for it.
+NOTE_SECONDS = 2.0
+# What a provider says of a key, and of a moment: both leave the other keys of the same place worth a try.
+ABOUT_THE_KEY, ABOUT_THE_MOMENT = {401, 402, 403, 406}, {408, 409, 425}
 _lots = SystemRandom()
 NOBODY = "No deployment serves this model now. Choose another model."
+NO_CREDIT = "The account at the provider is out of credit. An administrator has to top it up."
+OURS = "Something went wrong here, and not at the provider."
 
 
 @dataclass(slots=True)
 class Attempt:
     """One try, as it is kept with the usage record. `problem` is for everybody, `excerpt` for admins; no secret.
 
-    `result` is "ok", "stopped" or the error's code, `status` the upstream's HTTP status, `key` its last four.
+    `result` is "ok", "stopped", "internal" or the error's code; `status` the upstream's HTTP status, `key` its last
+    four characters.
     """
 
     deployment: str
@@ -57,12 +70,15 @@ class Route:
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """The answer's events. Fails over only while nothing has been emitted; raises the last error."""
-        begun = time.monotonic()
+        until = time.monotonic() + PATIENCE_SECONDS
         last: UpstreamError | InvalidRequest = UpstreamUnavailable(NOBODY, sent=False)
         left = list(self.candidates)
-        while left and len(self.attempts) < MOST_ATTEMPTS and time.monotonic() - begun < PATIENCE_SECONDS:
+        while left and len(self.attempts) < MOST_ATTEMPTS and time.monotonic() < until:
+            candidate = left.pop(self._next_of(left))
+            if not await _may_be_asked(candidate):
+                last = last if self.attempts else UpstreamUnavailable(NO_CREDIT, sent=False)
+                continue
             await _pause(len(self.attempts))
-            candidate = left.pop(0)
             emitted = False
             try:
                 async with aclosing(self._attempt(candidate)) as events:
@@ -75,7 +91,17 @@ class Route:
                     raise
                 last = error
             left = _worth_trying(left, candidate, last)
+            if not left and len(self.attempts) == 1 and _may_pass(last):
+                left = [candidate]
         raise last
+
+    def _next_of(self, left: Sequence[Candidate]) -> int:
+        """The place in `left`. The last try is for a deployment that was not asked yet, if there is one."""
+        if len(self.attempts) < MOST_ATTEMPTS - 1:
+            return 0
+        asked = {attempt["deployment"] for attempt in self.attempts}
+        others = (place for place, each in enumerate(left) if str(each.endpoint.deployment.pk) not in asked)
+        return next(others, 0)
 
     async def _attempt(self, candidate: Candidate) -> AsyncGenerator[Event, None]:
         endpoint = candidate.endpoint
@@ -94,12 +120,15 @@ class Route:
                     yield event
             attempt.result = "ok"
             if patience.has_news(endpoint, credits):
-                await in_thread(patience.note_success)(endpoint, credits)
+                await _noted(patience.note_success)(endpoint, credits)
         except (UpstreamError, InvalidRequest) as error:
             attempt.result, attempt.problem = error.code, error.message[:300]
             if isinstance(error, UpstreamError):
                 attempt.status, attempt.excerpt = error.upstream_status, error.excerpt
-                await in_thread(patience.note_failure)(endpoint, error)
+                await _noted(patience.note_failure)(endpoint, error)
+            raise
+        except Exception:
+            attempt.result, attempt.problem = "internal", OURS
             raise
         finally:
             attempt.duration_ms = _since(begun)
@@ -115,13 +144,43 @@ class Route:
         return request
 
 
+def _noted(note: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R | None]]:
+    """A note about a key, on a thread. None: it could not be made, which costs nobody the answer."""
+
+    async def call(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        try:
+            async with asyncio.timeout(NOTE_SECONDS):
+                return await in_thread(note)(*args, **kwargs)
+        except Exception as error:
+            log.warning("How a provider answered could not be noted (%s): %s", note.__name__, type(error).__name__)
+            return None
+
+    return call
+
+
+async def _may_be_asked(candidate: Candidate) -> bool:
+    """A key without credit is asked now and then, by one request alone."""
+    key = candidate.endpoint.key
+    if key is None or key.state != UpstreamKey.State.BROKE:
+        return True
+    return bool(await _noted(patience.take_chance)(key))
+
+
 def _worth_trying(left: list[Candidate], failed: Candidate, error: UpstreamError | InvalidRequest) -> list[Candidate]:
-    """What is refused for itself and not for its key is refused at that deployment with every key."""
-    about_the_key = isinstance(error, UpstreamRejected) and error.upstream_status in (401, 402, 403, 406)
-    about_the_request = isinstance(error, InvalidRequest) or (isinstance(error, UpstreamRejected) and not about_the_key)
-    if not about_the_request:
+    """What is refused for itself, and not for its key or the moment, is refused at that deployment with every key."""
+    refused = isinstance(error, InvalidRequest) or (
+        isinstance(error, UpstreamRejected) and error.upstream_status not in ABOUT_THE_KEY | ABOUT_THE_MOMENT
+    )
+    if not refused:
         return left
     return [candidate for candidate in left if candidate.endpoint.deployment.pk != failed.endpoint.deployment.pk]
+
+
+def _may_pass(error: UpstreamError | InvalidRequest) -> bool:
+    """Whether the only place is worth a second try at once: it stumbled, and did not ask for a pause."""
+    if not isinstance(error, UpstreamUnavailable) or isinstance(error, Busy):
+        return False
+    return error.upstream_status != 429 and error.retry_after is None
 
 
 async def _pause(failures: int) -> None:
