@@ -43,7 +43,7 @@ def make_app() -> web.Application:
 @web.middleware
 async def journaled(request: web.Request, handler: Any) -> web.StreamResponse:
     if request.path.startswith(CONTROL):
-        return await _refusing(request, handler)
+        return await _refusing(request, functools.partial(_from_no_page, handler=handler))
     record = request[RECORD] = Record(
         method=request.method, path=request.path, headers=sorted(request.headers), key=_sent_key(request)
     )
@@ -67,6 +67,14 @@ async def _refusing(request: web.Request, handler: Any) -> web.StreamResponse:
     except web.HTTPException as error:
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return _refusal(Refused(error.status, f"{error.reason}: {request.method} {request.path}", headers=headers))
+
+
+async def _from_no_page(request: web.Request, handler: Any) -> web.StreamResponse:
+    """A page of another site, open in somebody's browser, has no business here."""
+    if "Origin" in request.headers:
+        raise Refused(403, "The simulated upstream is not controlled from a web page.")
+    response: web.StreamResponse = await handler(request)
+    return response
 
 
 async def _keeping_body(request: web.Request, handler: Any) -> web.StreamResponse:

@@ -78,6 +78,14 @@ def test_orders_are_not_in_the_journal(simulator):
     assert [row["path"] for row in simulator.journal()] == ["/v1/chat/completions"]
 
 
+@pytest.mark.parametrize("page", ["requests", "faults"])
+def test_a_web_page_controls_nothing(simulator, page):
+    simulator.order(fail=503)
+    headers = {"Origin": "https://elsewhere.example"}
+    assert simulator.request("DELETE", f"/__simulator__/{page}", headers=headers).status == 403
+    assert len(simulator.request("GET", "/__simulator__/faults").json) == 1
+
+
 def test_the_models_are_listed_for_a_key(simulator):
     reply = simulator.request("GET", "/v1/models", headers={"Authorization": "Bearer a-good-key"})
     assert (reply.status, reply.json["object"]) == (200, "list")
