@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from django import forms
 
+from providers import dialects
 from providers.addresses import check_base_url
 from providers.errors import InvalidRequest
 
@@ -30,6 +31,6 @@ def address_problem(dialect: str, address: str) -> str:
         check_base_url(address)
     except InvalidRequest as error:
         return error.message
-    if dialect != "openai" and urlsplit(address).path.strip("/"):
+    if dialects.get(dialect).HOST_ONLY and urlsplit(address).path.strip("/"):
         return f"The address is scheme and host only: the {dialect} dialect knows the path."
     return ""

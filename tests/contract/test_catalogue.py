@@ -43,6 +43,6 @@ def test_a_base_address_has_a_path_only_where_the_dialect_leaves_it_open(read_te
 
 
 def test_a_dialect_that_was_added_can_serve_a_model(read_text, write_dialect, monkeypatch):
-    write_dialect("added", "from providers.dialects.thinking import *\nNAME = 'added'\n")
+    write_dialect("added", "from providers.dialects.thinking import *\nNAME, HOST_ONLY = 'added', False\n")
     monkeypatch.setattr(dialects, "DIALECTS", dialects.find())
-    assert read_text(ENTRY.format("added", ""))[0].dialect == "added"
+    assert read_text(ENTRY.format("added", "/v1"))[0].dialect == "added"

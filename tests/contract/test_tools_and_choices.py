@@ -115,6 +115,17 @@ def test_calls_come_in_pieces_the_same_both_ways(name):
 
 
 @pytest.mark.parametrize("name", RICH)
+def test_an_id_that_every_piece_repeats_is_told_once_for_each_call(name):
+    repeated = [piece | {"id": f"call_{piece['index'] + 1}"} for piece in [*PIECES, PIECES[2]]]
+    chunks = [chunk({"tool_calls": [piece]}) for piece in repeated]
+    assert heard(name, wire([*chunks, chunk({}, "tool_calls")])) == [
+        *CALLED,
+        ToolCallDelta(0, 1, "", "", "{}"),
+        Finished(0, "tool_calls"),
+    ]
+
+
+@pytest.mark.parametrize("name", RICH)
 def test_several_pieces_of_several_calls_may_come_in_one_chunk(name):
     stream = wire([chunk({"content": "I look.", "tool_calls": PIECES}), chunk({}, "tool_calls")])
     assert heard(name, stream) == [ContentDelta(0, "I look."), *CALLED, Finished(0, "tool_calls")]
