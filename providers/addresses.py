@@ -101,8 +101,9 @@ class AddressPolicy:
         """Make the socket for exactly the address that was checked: the last word, for literal addresses too."""
         family, kind, protocol, _, place = target
         host, port = str(place[0]), int(place[1])
-        if not (is_public(host) or self.lists(host, port) or (host, port) in self._resolved):
-            raise Blocked(f"{host} may not be reached.")
+        listed = self.lists(host, port) or (host, port) in self._resolved
+        if not listed and (port in NOT_HTTP or not is_public(host)):
+            raise Blocked(f"{host}, port {port}, may not be reached.")
         made = socket.socket(family, kind, protocol)
         made.setblocking(False)
         return made

@@ -1,6 +1,7 @@
 """One HTTP request to an upstream and the reading of its response, against a deadline."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -15,6 +16,8 @@ from providers.wire_failures import ON_THE_WIRE, Wording
 
 ERROR_BODY_LIMIT = 64 * 1024
 STREAM_LIMIT = 64 * 1024 * 1024
+# As Python, JavaScript, Java and Go print it, also inside a JSON text.
+STACK = re.compile(rb"Traceback \(most recent call last\)|(?:\n|\\n)(?:\s|\\t)+at .+[(:]|goroutine \d+ \[")
 
 
 class Exchange:
@@ -46,6 +49,8 @@ class Exchange:
                 # `pool` is the time to get a connection: name, socket and TLS together.
                 timeout=httpx.Timeout(None, pool=self._connect_timeout),
             )
+            if request.url.userinfo:
+                raise httpx.InvalidURL("A user name or password in the address would take the place of the key.")
             async with asyncio.timeout_at(self._watchdog.deadline):
                 self._response = await self._http.send(request, stream=True)
         except ON_THE_WIRE as error:
@@ -86,7 +91,7 @@ class Exchange:
                 "An administrator has to look at the address of the deployment.",
                 upstream_status=response.status_code,
             )
-        body = await self.glance()
+        body = _for_admins(await self.glance())
         return dialect.decode_error(response.status_code, body, response.headers.get("retry-after"))
 
     async def glance(self) -> bytes:
@@ -116,3 +121,10 @@ def checked_key(key: str) -> str:
     if not (key.isascii() and key.isprintable()):
         raise UpstreamUnavailable("The saved key holds characters that cannot be sent. Save it again.", sent=False)
     return key
+
+
+def _for_admins(body: bytes) -> bytes:
+    """An error's body, or what it was if it is a web page or a program's stack: neither explains, both give away."""
+    if body.lstrip()[:1] == b"<":
+        return b"(a web page)"
+    return b"(a program's stack trace)" if STACK.search(body) else body

@@ -1,6 +1,7 @@
 """Errors without the key, whatever the upstream echoed of it."""
 
 import base64
+import html
 import re
 from urllib.parse import quote
 
@@ -26,9 +27,14 @@ def redacted(error: UpstreamError, key: str) -> UpstreamError:
 
 
 def without_key(text: str, key: str) -> str:
-    """`text` without `key`, plain, URL-encoded or in base64, whole or cut anywhere after its beginning."""
+    """`text` without `key` in any spelling of `_spellings`, whole or cut anywhere after its beginning."""
     if not key or not text:
         return text
-    spellings = {key, quote(key, safe=""), base64.b64encode(key.encode()).decode().rstrip("=")}
-    beginnings = "|".join(re.escape(spelling[:TELLING]) for spelling in sorted(spellings, key=len, reverse=True))
+    beginnings = "|".join(re.escape(spelling[:TELLING]) for spelling in sorted(_spellings(key), key=len, reverse=True))
     return re.sub(rf"(?:{beginnings})[^\s\"'<>,;)\]}}]*", REDACTED, text)
+
+
+def _spellings(key: str) -> set[str]:
+    """Plain, URL-encoded, as JSON and HTML escape it, and in base64, alone or as the header that it was sent in."""
+    in_base64 = (base64.b64encode(text.encode()).decode().rstrip("=") for text in (key, f"Bearer {key}"))
+    return {key, quote(key), quote(key, safe=""), key.replace("/", "\\/"), html.escape(key), *in_base64}

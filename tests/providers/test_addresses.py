@@ -249,6 +249,27 @@ def test_no_socket_is_made_for_a_closed_address(address):
         AddressPolicy().socket_for((family, socket.SOCK_STREAM, 6, "", (address, 80)))
 
 
+@pytest.mark.parametrize("port", [22, 25, 6379, 5432, 11211])
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111"])
+def test_no_socket_is_made_for_the_port_of_another_service(address, port):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+    with pytest.raises(Blocked):
+        AddressPolicy().socket_for((family, socket.SOCK_STREAM, 6, "", (address, port)))
+
+
+def test_the_operator_may_list_the_port_of_another_service():
+    policy = AddressPolicy([("8.8.8.8", 6379)])
+
+    policy.socket_for((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 6379))).close()
+    with pytest.raises(Blocked):
+        policy.socket_for((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 5432)))
+
+
+def test_a_public_address_with_the_port_of_a_web_server_gets_its_socket():
+    AddressPolicy().socket_for((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 443))).close()
+
+
 def test_a_socket_for_a_listed_literal_does_not_block():
     policy = AddressPolicy([("127.0.0.1", 8080)])
 
