@@ -31,6 +31,7 @@ def address_problem(dialect: str, address: str) -> str:
         check_base_url(address)
     except InvalidRequest as error:
         return error.message
-    if dialects.get(dialect).HOST_ONLY and urlsplit(address).path.strip("/"):
+    known = dialects.DIALECTS.get(dialect)  # a form may be asked about a dialect that it is about to refuse
+    if known and known.HOST_ONLY and urlsplit(address).path.strip("/"):
         return f"The address is scheme and host only: the {dialect} dialect knows the path."
     return ""

@@ -4,6 +4,7 @@ import pytest
 
 from panel.catalog_file import CatalogError, read
 from providers import dialects
+from providers.forms import address_problem
 
 ENTRY = """
 [[deployments]]
@@ -40,6 +41,11 @@ def test_a_base_address_has_a_path_only_where_the_dialect_leaves_it_open(read_te
     for name in ("deepinfra", "eigenai", "segmind", "thinking"):
         with pytest.raises(CatalogError, match=f"the {name} dialect knows the path"):
             read_text(ENTRY.format(name, "/v1"))
+
+
+def test_the_address_of_an_unknown_dialect_is_judged_for_its_host_alone():
+    assert address_problem("", "https://llm.example.org/v1") == ""
+    assert "https" in address_problem("", "ftp://llm.example.org")
 
 
 def test_a_dialect_that_was_added_can_serve_a_model(read_text, write_dialect, monkeypatch):
