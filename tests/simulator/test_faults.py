@@ -78,11 +78,11 @@ def test_orders_are_not_in_the_journal(simulator):
     assert [row["path"] for row in simulator.journal()] == ["/v1/chat/completions"]
 
 
-@pytest.mark.parametrize("page", ["requests", "faults"])
-def test_a_web_page_controls_nothing(simulator, page):
+@pytest.mark.parametrize("name", ["requests", "faults"])
+def test_a_web_page_controls_nothing(simulator, name):
     simulator.order(fail=503)
     headers = {"Origin": "https://elsewhere.example"}
-    assert simulator.request("DELETE", f"/__simulator__/{page}", headers=headers).status == 403
+    assert simulator.request("DELETE", f"/__simulator__/{name}", headers=headers).status == 403
     assert len(simulator.request("GET", "/__simulator__/faults").json) == 1
 
 
