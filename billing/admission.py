@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
 from billing.errors import ContextTooLong, InsufficientCredits, NotPriced
@@ -13,7 +14,7 @@ from billing.pricing import FREE, Rates, affordable, ceiling
 from billing.services import current_prices, operations, wallet_of
 from billing.statements import RESERVE, run
 from providers import dialects
-from providers.endpoints import Candidate, Endpoint, endpoints_for, to_try
+from providers.endpoints import Candidate, Endpoint, nowhere, places, to_try
 from providers.errors import InvalidRequest, ModelNotFound, UpstreamUnavailable
 from providers.models import Model
 from providers.types import ChatRequest
@@ -60,9 +61,11 @@ def admit(
     its time. `subject` is "generation:<id>" or "request:<id>"; one subject is admitted once. `only` are the endpoints
     to use, also resting ones, where somebody looks at just those.
     """
-    listed = _allowed_endpoints(caller, model) if only is None else list(only)
-    priced = _priced(listed, model, free_without_price=caller.for_the_house)
-    offers = _fitting(priced if only else _to_try(priced, model), request, prompt_tokens)
+    if only is None:
+        priced = _to_try(_allowed(caller, model))
+    else:
+        priced = _priced(list(only), model, free_without_price=caller.for_the_house)
+    offers = _fitting(priced, request, prompt_tokens)
     n = request.sampling.n
     margin = prompt_tokens + _template_margin(request)
     amount, dearest = max(
@@ -86,16 +89,29 @@ def admit(
     return Admission(hold, tuple(offer.candidate for offer in offers))
 
 
-def _allowed_endpoints(caller: Caller, model: Model) -> list[Endpoint]:
+def _allowed(caller: Caller, model: Model) -> list[tuple[Endpoint, Rates]]:
+    """Where `model` can be asked now for no more than its first place costs, unless an admin allows that.
+
+    The first place is the first that is set up and priced, also while its keys are out of use: that one of them was
+    refused is no reason to pay more from then on.
+    """
     if not Model.objects.usable_by(caller.user).filter(pk=model.pk).exists():
         raise ModelNotFound(f"{model.name} is not offered any more. Choose another model.", param="model")
-    found = endpoints_for(model, caller.user)
-    if not found:
+    listed, now = places([model], caller.user).get(model.pk, []), timezone.now()
+    if not any(endpoint.is_in_use(now) for endpoint in listed):
+        raise nowhere(model, listed)
+    priced = _priced(listed, model)
+    usable = [(endpoint, rates) for endpoint, rates in priced if endpoint.is_in_use(now)]
+    if not usable:
+        raise NotPriced(model.name)
+    shown = priced[0][1]
+    allowed = [(endpoint, rates) for endpoint, rates in usable if model.dearer_fallback or rates.are_at_most(shown)]
+    if not allowed:
         raise UpstreamUnavailable(
-            f"Not sent: {model.name} cannot be reached, because no working key is saved for it. "
+            f"Not sent: {model.name} can be reached only where it costs more just now, and that is not allowed. "
             "Ask an admin, or choose another model."
         )
-    return found
+    return allowed
 
 
 def _priced(listed: list[Endpoint], model: Model, *, free_without_price: bool = False) -> list[tuple[Endpoint, Rates]]:
@@ -117,10 +133,8 @@ def _rate(endpoint: Endpoint, price: Price | None) -> Rates | None:
     return Rates(str(price.pk), price.input, price.output, price.cached_input, price.reasoning)
 
 
-def _to_try(priced: list[tuple[Endpoint, Rates]], model: Model) -> list[tuple[Endpoint, Rates]]:
-    """What to try now, in order: never for more than the first place costs, unless an admin allows it."""
-    shown = priced[0][1]
-    allowed = [(endpoint, rates) for endpoint, rates in priced if model.dearer_fallback or rates.are_at_most(shown)]
+def _to_try(allowed: list[tuple[Endpoint, Rates]]) -> list[tuple[Endpoint, Rates]]:
+    """What to try now, in order."""
     rates_of = {endpoint.deployment.pk: rates for endpoint, rates in allowed}
     return [(endpoint, rates_of[endpoint.deployment.pk]) for endpoint in to_try([each for each, _ in allowed])]
 

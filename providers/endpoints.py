@@ -132,6 +132,27 @@ def _with_keys(deployments: list[Deployment], keys: list[UpstreamKey]) -> list[E
     return [Endpoint(each, key) for each in deployments for key in keys if key.deployment_id == each.pk]
 
 
+def nowhere(model: Model, listed: Sequence[Endpoint]) -> UpstreamUnavailable:
+    """Why none of these places, all out of use, can be asked: in words for the person who wanted to."""
+    key = next((endpoint.key for endpoint in listed if endpoint.own_key), None)
+    where = "under Settings → Provider keys"
+    match key and key.state:
+        case None:
+            why = f"{model.name} cannot be reached, because no working key is saved for it"
+            what = "Ask an admin, or choose another model"
+        case UpstreamKey.State.REFUSED:
+            why, what = (
+                f"the provider refuses your own key for {model.name}",
+                f"Save another {where}, or remove it there",
+            )
+        case UpstreamKey.State.BROKE:
+            why = f"your own key for {model.name} is out of credit at the provider"
+            what = f"Top it up there and save it again {where}, or remove it"
+        case _:
+            why, what = f"{model.name} is served at another address now", f"Save your own key again {where}"
+    return UpstreamUnavailable(f"Not sent: {why}. {what}.", sent=False)
+
+
 def to_try(listed: Sequence[Endpoint]) -> list[Endpoint]:
     """The endpoints to try now: each deployment's keys share the load, what failed just now comes last.
 
