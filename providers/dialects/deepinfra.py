@@ -57,7 +57,7 @@ class Request(Schema):
     max_tokens: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         default=ABSENT, description="Maximum number of tokens to generate, within the model's context"
     )
-    stop: Stop = Field(default=ABSENT, max_length=16, description="One sequence or up to 16 that end the answer")
+    stop: Stop = Field(default=ABSENT, description="One sequence or up to 16 that end the answer")
     n: Annotated[int, Field(ge=1, le=4)] = Field(default=1, description="Number of answers to return")
     presence_penalty: Penalty = Field(
         default=0, description="Positive values make the model likelier to talk about new topics"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from providers.dialects import answers, balance, chat_completions, failures, output_schema
@@ -61,6 +61,9 @@ class ResponseFormat(Open):
     type: Literal["text", "json_object", "json_schema"] = Field(description="The format of the answer")
 
 
+ToolChoice = Literal["none", "auto", "required"] | dict[str, Any]
+
+
 def _known_choice(value: Any) -> Any:
     match value:
         case "none" | "auto" | "required" | {"type": "function", "function": {"name": str()}}:
@@ -83,7 +86,7 @@ class Request(Schema):
     )
     max_tokens: MaxTokens = Field(default=ABSENT, description="Maximum number of tokens to generate")
     max_completion_tokens: MaxTokens = Field(default=ABSENT, description="The same as max_tokens, and wins over it")
-    stop: Stop = Field(default=ABSENT, max_length=16, description="One sequence or up to 16 that end the answer")
+    stop: Stop = Field(default=ABSENT, description="One sequence or up to 16 that end the answer")
     n: Annotated[int, Field(ge=1, le=128)] = Field(default=1, description="Number of answers to return")
     presence_penalty: Penalty = Field(
         default=0, description="Positive values make the model likelier to talk about new topics"
@@ -97,7 +100,7 @@ class Request(Schema):
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = Field(default=ABSENT, description="Seed of the random numbers")
     response_format: ResponseFormat = Field(default=ABSENT, description="Text, JSON, or JSON of a schema")
     tools: list[Tool] = Field(default=ABSENT, description="Functions that the model may call")
-    tool_choice: Annotated[Any, AfterValidator(_known_choice)] = Field(
+    tool_choice: Annotated[Any, BeforeValidator(_known_choice, json_schema_input_type=ToolChoice)] = Field(
         default=ABSENT, description="none, auto, required, or the function that has to be called"
     )
     user: str = Field(default=ABSENT, description="A hash that stands for the end user, never an id or an e-mail")

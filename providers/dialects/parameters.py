@@ -11,7 +11,7 @@ Node = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter under its dotted name. `type` is a JSON type; bounds that do not exist are None."""
+    """One parameter under its dotted name. `type` is a JSON type, the widest; bounds that do not exist are None."""
 
     name: str
     type: str
@@ -27,9 +27,9 @@ class Parameter:
 
 
 @lru_cache(maxsize=32)
-def json_schema(request: type[BaseModel]) -> Node:
-    """The JSON schema of a request; shared, so not to be changed."""
-    return request.model_json_schema()
+def json_schema(schema: type[BaseModel]) -> Node:
+    """The JSON schema of a request, an answer or a chunk; shared, so not to be changed."""
+    return schema.model_json_schema()
 
 
 def parameters_of(request: type[BaseModel]) -> list[Parameter]:
@@ -54,6 +54,8 @@ def _parameters(owner: Node, root: Node, prefix: str, needed: bool = True) -> li
 
 
 def _parameter(name: str, node: Node, required: bool) -> Parameter:
+    # Of a parameter that may be of several kinds, the last is the widest and stands for all.
+    node = {**node["anyOf"][-1], **node} if "anyOf" in node else node
     return Parameter(
         name=name,
         type=node.get("type", "object"),

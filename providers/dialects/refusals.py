@@ -66,9 +66,16 @@ def _dotted(place: Iterable[int | str]) -> str:
 def _node_at(root: Node, place: Iterable[int | str]) -> Node:
     node = root
     for step in place:
-        node = node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})
-        node = resolved(node, root)
+        # Of a field that may be of several kinds, the one that has such a part.
+        kinds = node.get("anyOf", [node])
+        parts = (_part(kind, step) for kind in kinds)
+        node = resolved(next(filter(None, parts), {}), root)
     return node
+
+
+def _part(node: Node, step: int | str) -> Node | None:
+    found: Node | None = node.get("items") if isinstance(step, int) else node.get("properties", {}).get(step)
+    return found
 
 
 def _expected(node: Node, param: str) -> str:

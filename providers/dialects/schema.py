@@ -34,7 +34,9 @@ def developer_as_system(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(text_of_parts)]
-Stop = Annotated[list[Annotated[str, Field(min_length=1)]], BeforeValidator(one_or_many)]
+Sequence = Annotated[str, Field(min_length=1)]
+Sequences = Annotated[list[Sequence], Field(max_length=16)]
+Stop = Annotated[Sequences, BeforeValidator(one_or_many, json_schema_input_type=Sequence | Sequences)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 # No document sets an upper bound that any answer could reach; this one keeps the arithmetic of holds small.
 MaxTokens = Annotated[int, Field(ge=1, le=1_000_000)]

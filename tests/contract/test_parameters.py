@@ -1,14 +1,18 @@
 """The schemas as people read them: the parameter table, and the JSON schema of a body."""
 
+import json
 from dataclasses import replace
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from providers import dialects
 from providers.dialects import Parameter, json_schema
+from tests.contract import documents
 
 MODEL = Parameter("model", "string", "", required=True)
 MESSAGES = Parameter("messages", "array", "", required=True)
+HELLO = json.loads(documents.DEEPINFRA_REQUEST)
 STREAM = Parameter("stream", "boolean", "", default=False)
 # What the documents say, in their order, with their types, defaults, ranges and choices. Where a document gives no
 # bound, ours stands: an answer is at least one token and at most a million, nucleus sampling is a probability.
@@ -82,6 +86,28 @@ def test_a_documented_message_is_a_role_and_a_content(name):
     assert message["required"] == ["role", "content"]
     assert list(message["properties"]) == ["role", "content"]
     assert message["properties"]["role"]["enum"] == ["system", "user", "assistant"]
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("eigenai", json.loads(documents.EIGENAI_REQUEST)),
+        ("thinking", json.loads(documents.THINKING_REQUEST)),
+        ("segmind", json.loads(documents.SEGMIND_REQUEST)),
+        ("deepinfra", json.loads(documents.DEEPINFRA_CONVERSATION_REQUEST)),
+        ("deepinfra", json.loads(documents.DEEPINFRA_STREAM_REQUEST)),
+        ("deepinfra", HELLO | {"stop": "END"}),
+        ("deepinfra", HELLO | {"stop": ["END"] * 16}),
+        ("openai", HELLO | {"stop": "END", "tool_choice": "required"}),
+        ("openai", HELLO | {"tool_choice": {"type": "function", "function": {"name": "look"}}}),
+    ],
+)
+def test_the_json_schema_takes_what_the_documents_show(name, body):
+    listed = Draft202012Validator(json_schema(dialects.get(name).Request))
+    assert listed.is_valid(body)
+    for field, wrong in [("messages", "Hello!"), ("temperature", 3), ("stop", ["END"] * 17), ("tool_choice", 5)]:
+        if field in listed.schema["properties"]:
+            assert not listed.is_valid(body | {field: wrong}), field
 
 
 def test_a_parameter_is_described_in_the_words_of_its_document():
