@@ -16,7 +16,7 @@ def answer(
     """A `chat.completion` with one choice for each index and the usage of `counts`."""
     choices: dict[int, list[Part]] = {}
     for event in events:
-        if isinstance(event, Part):
+        if not isinstance(event, UsageReported):
             choices.setdefault(event.index, []).append(event)
     usage = [counts(event) for event in events if isinstance(event, UsageReported)]
     body: dict[str, Any] = {"id": id, "object": "chat.completion", "created": created, "model": model}
@@ -24,21 +24,17 @@ def answer(
     return body | ({"usage": usage[-1]} if usage else {})
 
 
-def chunk(
-    event: Event, *, id: str, created: int, model: str, counts: Counts, role: bool = False
-) -> dict[str, Any] | None:
-    """One `chat.completion.chunk`, or None for what is no part of an answer; with `role` each piece says who speaks."""
+def chunk(event: Event, *, id: str, created: int, model: str, counts: Counts, role: bool = False) -> dict[str, Any]:
+    """One `chat.completion.chunk`; with `role` each piece of text says who speaks."""
     body: dict[str, Any] = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
     match event:
         case UsageReported():
             return body | {"choices": [], "usage": counts(event)}
         case Finished(index, reason):
             choice = {"index": index, "delta": {}, "finish_reason": reason}
-        case ContentDelta() | ReasoningDelta() | ToolCallDelta():
+        case _:
             who = {"role": "assistant"} if role else {}
             choice = {"index": event.index, "delta": who | _delta(event), "finish_reason": None}
-        case _:
-            return None
     return body | {"choices": [choice]}
 
 
