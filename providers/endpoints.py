@@ -61,17 +61,21 @@ class Candidate:
     max_tokens: int
 
     def as_json(self) -> dict[str, Any]:
-        """For a row: ids only."""
+        """For a row: no secret."""
         key = self.endpoint.key
         return {
             "deployment": str(self.endpoint.deployment.pk),
             "key": key and str(key.pk),
             "max_tokens": self.max_tokens,
+            "simulated": self.endpoint.simulated,
         }
 
 
 def candidates_from(route: list[dict[str, Any]]) -> list[Candidate]:
-    """The candidates of `Candidate.as_json`, in two queries; one whose deployment or key is gone by now is left out."""
+    """The candidates of `Candidate.as_json`, in two queries.
+
+    Left out is one whose deployment or key is gone by now, or which would be simulated and was not, or the reverse.
+    """
     deployments = Deployment.objects.select_related("model").in_bulk([row["deployment"] for row in route])
     keys = UpstreamKey.objects.select_related("deployment").in_bulk([row["key"] for row in route if row["key"]])
     found = []
@@ -79,7 +83,9 @@ def candidates_from(route: list[dict[str, Any]]) -> list[Candidate]:
         deployment = deployments.get(UUID(row["deployment"]))
         key = keys.get(UUID(row["key"])) if row["key"] else None
         if deployment and (key or not row["key"]):
-            found.append(Candidate(Endpoint(deployment, key), row["max_tokens"]))
+            endpoint = Endpoint(deployment, key)
+            if endpoint.simulated == row.get("simulated", endpoint.simulated):
+                found.append(Candidate(endpoint, row["max_tokens"]))
     return found
 
 

@@ -82,7 +82,7 @@ def test_candidates_come_back_from_their_row_and_hold_no_secret(alice, model, de
     key = save_key(deployment=deployment, plain=CANARY)
     candidate = Candidate(only(model, alice), 500)
     row = candidate.as_json()
-    assert row == {"deployment": str(deployment.pk), "key": str(key.pk), "max_tokens": 500}
+    assert row == {"deployment": str(deployment.pk), "key": str(key.pk), "max_tokens": 500, "simulated": False}
     assert candidates_from([row]) == [candidate]
     remove_key(key=key)
     assert candidates_from([row]) == []
