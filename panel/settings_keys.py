@@ -1,4 +1,7 @@
-"""Provider keys: a member's own upstream keys, added, replaced and removed. What was saved is never shown again."""
+"""Provider keys: a member's own upstream keys, added, tested, replaced and removed.
+
+What was saved is never shown again.
+"""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -6,17 +9,20 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
+from panel.key_test import Outcome, run_test
 from panel.people import signed_in
-from providers import vault
+from providers import rest_words, vault
+from providers.endpoints import Endpoint
 from providers.errors import ChatsiteError
 from providers.forms import NewKeyField
-from providers.models import Deployment, UpstreamKey
+from providers.models import Deployment, Model, UpstreamKey
 from providers.services import remove_key, save_key
 
 
@@ -32,22 +38,24 @@ class Row:
     host: str
     key: UpstreamKey | None
     form: KeyForm
-
-    @property
-    def is_offered(self) -> bool:
-        return self.deployment.enabled and self.deployment.model.enabled
+    is_offered: bool
 
     @property
     def stale(self) -> bool:
         """Whether the deployment moved to another host since: the key does not go there."""
         return self.key is not None and self.key.host != self.host
 
+    @property
+    def rest(self) -> str:
+        """Why the key rests and until when; empty when it does not."""
+        return rest_words.rest_of(self.key, timezone.now()) if self.key else ""
+
 
 def rows(user: User, refused: dict[UUID, KeyForm] | None = None) -> list[Row]:
-    """What is offered to everybody, and what this member has a key for."""
+    """What is offered to this member, and what they have a key for."""
     saved = {key.deployment_id: key for key in UpstreamKey.objects.filter(owner=user).defer("ciphertext")}
-    offered = Q(enabled=True, model__enabled=True) | Q(pk__in=list(saved))
-    found = Deployment.objects.filter(offered).select_related("model")
+    offered = set(_offered(user).values_list("pk", flat=True))
+    found = Deployment.objects.filter(pk__in={*offered, *saved}).select_related("model")
     forms_by_id = refused or {}
     return [
         Row(
@@ -55,6 +63,7 @@ def rows(user: User, refused: dict[UUID, KeyForm] | None = None) -> list[Row]:
             host=vault.host_of(deployment),
             key=saved.get(deployment.pk),
             form=forms_by_id.get(deployment.pk) or KeyForm(auto_id=f"id_{deployment.pk}_%s"),
+            is_offered=deployment.pk in offered,
         )
         for deployment in found.order_by("model__position", "model__name", "position", "id")
     ]
@@ -70,7 +79,8 @@ def keys(request: HttpRequest) -> HttpResponse:
 @require_POST
 def save(request: HttpRequest, deployment_id: UUID) -> HttpResponse:
     """Add or replace the member's key of one deployment."""
-    user, deployment = signed_in(request), _offered_or_404(deployment_id)
+    user = signed_in(request)
+    deployment = get_object_or_404(_offered(user).select_related("model"), pk=deployment_id)
     form = KeyForm(request.POST, auto_id=f"id_{deployment_id}_%s")
     if form.is_valid():
         if not form.cleaned_data["key"]:
@@ -97,6 +107,26 @@ def remove(request: HttpRequest, deployment_id: UUID) -> HttpResponse:
     return redirect("panel:keys")
 
 
-def _offered_or_404(deployment_id: UUID) -> Deployment:
-    found = Deployment.objects.select_related("model")
-    return get_object_or_404(found, pk=deployment_id, enabled=True, model__enabled=True)
+@login_required
+@require_POST
+def test(request: HttpRequest, deployment_id: UUID) -> HttpResponse:
+    """Test the member's key of one deployment; the card says what came out, without JavaScript the page."""
+    user = signed_in(request)
+    mine = UpstreamKey.objects.select_related("deployment__model")
+    key = get_object_or_404(mine, owner=user, deployment_id=deployment_id, deployment__in=_offered(user))
+    outcome = run_test(endpoint=Endpoint(key.deployment, key), by=user)
+    if request.htmx:  # type: ignore[attr-defined]  # set by its middleware
+        row = next(row for row in rows(user) if row.deployment.pk == deployment_id)
+        return render(request, "panel/_key_card.html", {"row": row, "outcome": outcome})
+    tell = messages.success if outcome.ok else messages.error
+    tell(request, f"{key.deployment.model.title}, …{key.last_four}: {_in_words(outcome)}")
+    return redirect("panel:keys")
+
+
+def _in_words(outcome: Outcome) -> str:
+    return f"{outcome.words} {outcome.note}".strip()
+
+
+def _offered(user: User) -> QuerySet[Deployment]:
+    """Where models are served that this member may use."""
+    return Deployment.objects.filter(enabled=True, model__in=Model.objects.usable_by(user))

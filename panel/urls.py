@@ -11,5 +11,6 @@ urlpatterns = [
     path("settings/keys/", settings_keys.keys, name="keys"),
     path("settings/keys/<uuid:deployment_id>/", settings_keys.save, name="save_key"),
     path("settings/keys/<uuid:deployment_id>/remove/", settings_keys.remove, name="remove_key"),
+    path("settings/keys/<uuid:deployment_id>/test/", settings_keys.test, name="test_key"),
     path("settings/usage/", usage.usage, name="usage"),
 ]
