@@ -94,14 +94,14 @@ def endpoints_for(model: Model, user: User) -> list[Endpoint]:
     return endpoints([model], user).get(model.pk, [])
 
 
-def endpoints(models: Iterable[Model], user: User) -> dict[UUID, list[Endpoint]]:
-    """The same for several models, in two queries."""
+def endpoints(models: Iterable[Model], user: User | None) -> dict[UUID, list[Endpoint]]:
+    """The same for several models, in two queries; without a user, with the team's keys alone."""
     now = timezone.now()
     listed = places([*models], user)
     return {model: [endpoint for endpoint in found if endpoint.is_in_use(now)] for model, found in listed.items()}
 
 
-def places(models: Sequence[Model], user: User) -> dict[UUID, list[Endpoint]]:
+def places(models: Sequence[Model], user: User | None) -> dict[UUID, list[Endpoint]]:
     """Every place that is set up for these models and this person, in order, also with keys that are out of use now.
 
     A person's own keys alone, else the team's, else the simulated upstream: what is set up decides, not what works,
