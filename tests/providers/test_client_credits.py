@@ -1,7 +1,5 @@
 """What an upstream says is left on the key (x-remaining-credits)."""
 
-import asyncio
-from contextlib import aclosing
 from decimal import Decimal
 
 import pytest
@@ -42,31 +40,37 @@ async def test_what_is_not_told_believably_is_not_given(left):
     ]
 
 
-async def test_a_stream_tells_it_once_and_with_its_first_event(monkeypatch):
+@pytest.fixture
+def thinking_tells(monkeypatch):
+    """A dialect that streams and tells; none that we know does both."""
     monkeypatch.setattr("providers.dialects.thinking.remaining_credits", lambda headers: Decimal(headers["x-left"]))
-    head = streamed(end=False).replace(b"\r\n\r\n", b"\r\nX-Left: 7\r\n\r\n")
-    script = [head, chunked(b": still thinking\n\n", *STORY[:1], end=False), "hang"]
-
-    async with (
-        serving(script) as upstream,
-        calling(upstream) as client,
-        aclosing(client.stream(upstream.target(), HI)) as events,
-    ):
-        assert await anext(events) == CreditsRemaining(Decimal("7"))
-        assert await asyncio.wait_for(anext(events), 1) == ContentDelta(0, "Once ")
+    return streamed(end=False).replace(b"\r\n\r\n", b"\r\nX-Left: 7\r\n\r\n")
 
 
-async def test_nothing_is_given_of_an_answer_that_never_begins_but_its_error_tells():
+async def test_a_stream_tells_it_once_and_with_its_first_event(thinking_tells):
+    comment = chunked(b": still thinking\n\n", end=False)
+    pieces = [act for piece in STORY for act in (0.02, chunked(piece, end=False))]
+
+    events = await events_of([thinking_tells, comment, *pieces, b"0\r\n\r\n"], dialect="thinking")
+
+    assert events == [
+        CreditsRemaining(Decimal(7)),
+        ContentDelta(0, "Once "),
+        ContentDelta(0, "upon."),
+        Finished(0, "stop"),
+        UsageReported(3, 2),
+    ]
+
+
+async def test_nothing_is_given_of_an_answer_that_never_begins_but_its_error_tells(thinking_tells):
     """Or a caller who tries the next deployment while nothing has come would not do so any more."""
-    head, end, _ = told().partition(b"\r\n\r\n")
-    script = [head + end, "hang"]
+    script = [thinking_tells, chunked(b": still thinking\n\n", end=False), "hang"]
     async with serving(script) as upstream, calling(upstream) as client:
-        target = upstream.target(dialect="segmind", first_token_timeout=0.2)
-        stream = client.stream(target, HI)
+        stream = client.stream(upstream.target(first_token_timeout=0.2), HI)
         with pytest.raises(UpstreamTimeout) as problem:
             await anext(stream)
 
-    assert problem.value.credits == Decimal("12.345")
+    assert problem.value.credits == Decimal(7)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Streams that are odd, and streams that are hostile, over real sockets (AV-3)."""
 
+import asyncio
 import gc
 import json
 import tracemalloc
@@ -123,6 +124,18 @@ async def test_bytes_that_only_trickle_in_end_at_the_deadline(begun, timeouts, t
 
     assert (type(error), texts) == (UpstreamTimeout, ["Once "][: len(begun)])
     assert told in error.message
+
+
+async def test_a_reader_that_takes_its_time_does_not_use_up_the_upstreams():
+    """The silence is counted from the moment when we listen again, and nothing is cut off before that."""
+    script = [streamed(STORY[0], end=False), 0.05, chunked(STORY[1], end=False), 0.8, chunked(*STORY[2:])]
+    async with serving(script) as upstream, calling(upstream) as client:
+        stream = client.stream(upstream.target(silence_timeout=0.4), HI)
+        events = [await anext(stream), await anext(stream)]
+        await asyncio.sleep(0.6)
+        events += await all_of(stream)
+
+    assert events == EVENTS
 
 
 async def test_headers_that_only_trickle_in_end_at_the_deadline():
