@@ -197,6 +197,14 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = {
     "end-old-sessions": {"task": "accounts.tasks.end_old_sessions", "schedule": 24 * 3600.0},
     "check-the-ledger": {"task": "billing.tasks.check_ledger", "schedule": 24 * 3600.0},
+    # Each deployment is probed once a minute; looking more often lets the first probes come soon after a start.
+    "probe-deployments": {
+        "task": "panel.tasks.probe_deployments",
+        "schedule": 5.0,
+        "options": {"expires": 60},
+    },
+    "forget-old-observations": {"task": "panel.tasks.forget_old_observations", "schedule": 3600.0},
+    "end-lost-tests": {"task": "panel.tasks.end_lost_tests", "schedule": 300.0},
 }
 
 LOGGING = {
