@@ -159,5 +159,5 @@ def pytest_sessionfinish(session):
 
 
 def pytest_terminal_summary(terminalreporter):
-    for sighting in watch.sightings:
+    for sighting in dict.fromkeys(watch.sightings):
         terminalreporter.write_line(f"CANARY SEEN in {sighting}", red=True)

@@ -21,10 +21,10 @@ BROWSER = "tests/browser"
 WITHOUT_DATABASE = (
     *("tests/server", "tests/simulator", "tests/contract", "tests/tools"),
     *("tests/deploy/test_compose.py", "tests/deploy/test_make_run.py", "tests/deploy/test_proxy.py"),
-    "tests/live/test_third_party_server.py",
+    *("tests/live/test_canary.py", "tests/live/test_third_party_server.py"),
 )
-# A whole site on PostgreSQL and Redis, for the step that is about PostgreSQL.
-DISTRIBUTED = "tests/deploy/test_distributed.py"
+# Whole sites on PostgreSQL and Redis, for the step that is about PostgreSQL.
+DISTRIBUTED = ("tests/deploy/test_canary.py", "tests/deploy/test_distributed.py")
 NEEDS_PROGRAMS = ("tests/tools/test_services.py",)
 OURS = ("DATABASE_URL", "REDIS_URL", "TEST_POSTGRES_URL", "TEST_REDIS_URL", "DATA_DIR", "DJANGO_SETTINGS_MODULE")
 
@@ -82,11 +82,11 @@ def javascript(node: str) -> Step:
 
 
 def pytest_on_sqlite(env: Mapping[str, str] | None = None) -> Step:
-    return _pytest("pytest on SQLite", _without(BROWSER, DISTRIBUTED), env or {})
+    return _pytest("pytest on SQLite", _without(BROWSER, *DISTRIBUTED), env or {})
 
 
 def pytest_without_services() -> Step:
-    return _pytest("pytest on SQLite", _without(BROWSER, DISTRIBUTED, *NEEDS_PROGRAMS), {})
+    return _pytest("pytest on SQLite", _without(BROWSER, *DISTRIBUTED, *NEEDS_PROGRAMS), {})
 
 
 def pytest_on_postgres(env: Mapping[str, str]) -> Step:
@@ -106,7 +106,7 @@ def other_python(env: Mapping[str, str]) -> Step:
         return Step(name, [], untested=f"no python{version} that runs was found")
     venv = f".venv-{version}"
     script = f'tools/bootstrap.sh dev && exec {venv}/bin/python -m pytest "$@"'
-    arguments = [*_quiet(), *_without(BROWSER, DISTRIBUTED, *NEEDS_PROGRAMS)]
+    arguments = [*_quiet(), *_without(BROWSER, *DISTRIBUTED, *NEEDS_PROGRAMS)]
     variables = {**env, "PYTHON": interpreter, "VENV": venv}
     return Step(name, ["sh", "-c", script, "pytest", *arguments], variables, by_pytest)
 
