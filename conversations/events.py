@@ -37,7 +37,13 @@ def turn_started(generation: Generation) -> Frame:
 
 
 def turn_refused(client_id: UUID, error: ChatsiteError) -> Frame:
-    return {"type": "turn.refused", "client_id": str(client_id), "code": error.code, "message": error.message}
+    return {
+        "type": "turn.refused",
+        "client_id": str(client_id),
+        "code": error.code,
+        "message": error.message,
+        "param": error.param,
+    }
 
 
 def watching(conversation: Conversation, running: list[UUID]) -> Frame:

@@ -25,6 +25,7 @@ class Conversation(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=200, blank=True)
     model = models.ForeignKey(Model, models.PROTECT, null=True, blank=True, related_name="+")
+    params = models.JSONField(default=dict, blank=True)  # the composer's form as the last turn was sent
     # Where the reader is: the last message of the branch that the page shows.
     leaf = models.ForeignKey("Message", models.SET_NULL, null=True, blank=True, related_name="+")
     created = models.DateTimeField(default=timezone.now)

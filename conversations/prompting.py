@@ -34,9 +34,25 @@ def build_request(*, messages: list[Message], model: Model, params: Params, user
             for message in messages
             if message.text
         ),
-        thinking=Thinking(enabled=params.thinking),
-        sampling=Sampling(temperature=params.temperature, max_tokens=params.max_tokens),
+        thinking=Thinking(enabled=params.thinking, budget_tokens=params.budget_tokens, effort=params.effort),
+        sampling=sampling_of(params),
         user_hash=hash_of(user),
+    )
+
+
+def sampling_of(params: Params) -> Sampling:
+    return Sampling(
+        temperature=params.temperature,
+        top_p=params.top_p,
+        min_p=params.min_p,
+        top_k=params.top_k,
+        max_tokens=params.max_tokens,
+        stop=tuple(params.stop or ()),
+        presence_penalty=params.presence_penalty,
+        frequency_penalty=params.frequency_penalty,
+        repetition_penalty=params.repetition_penalty,
+        seed=params.seed,
+        response_format={"type": params.response_format} if params.response_format else None,
     )
 
 

@@ -5,17 +5,40 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from providers.types import Effort
+
 LONGEST_TEXT = 400_000
+# Of a frame, not of a model: what no sensible list of stop sequences reaches.
+MOST_STOPS, LONGEST_STOP = 16, 200
+StopText = Annotated[str, Field(max_length=LONGEST_STOP, pattern=r"^[^\x00]*$")]  # a database keeps no NUL
 
 
 class Params(BaseModel):
-    """What the composer may set for a turn. None: as the model does by default."""
+    """What a person may set for a turn, in canonical words. None: as the model does by default.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Types only: a range is written down once, in the schema of the model's dialect, and is checked there.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     thinking: bool | None = None
-    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
-    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
+    budget_tokens: int | None = None
+    effort: Effort | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    stop: list[StopText] | None = Field(default=None, max_length=MOST_STOPS)
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    repetition_penalty: float | None = None
+    seed: int | None = None
+    response_format: Literal["text", "json_object"] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Only what was set, as it is stored with a turn and its conversation."""
+        return self.model_dump(exclude_none=True)
 
 
 class Frame(BaseModel):

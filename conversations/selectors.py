@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
@@ -14,7 +13,7 @@ from accounts.models import User
 from billing.models import Price, UsageRecord
 from billing.services import current_prices
 from conversations.models import Conversation, Generation, Message
-from providers import dialects
+from conversations.parameters import fields_of
 from providers.endpoints import Endpoint, endpoints
 from providers.models import Model
 
@@ -51,7 +50,10 @@ class ThreadMessage:
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """A model as the picker shows it. Prices: nanocredits per million tokens. `reason` says why it is not available."""
+    """A model as the picker shows it. Prices: nanocredits per million tokens. `reason` says why it is not available.
+
+    `settable` names the parameters that its form has.
+    """
 
     model: Model
     input_price: int | None
@@ -61,7 +63,7 @@ class ModelChoice:
     own_key: bool
     available: bool
     reason: str
-    settable: frozenset[str]
+    settable: tuple[str, ...]
 
     @property
     def is_free(self) -> bool:
@@ -205,7 +207,7 @@ def _choice(model: Model, served: list[Endpoint], prices: dict[UUID, Price]) -> 
         own_key=bool(endpoint and endpoint.own_key),
         available=not reason,
         reason=reason,
-        settable=_settable(model.dialect),
+        settable=tuple(field.name for field in fields_of(model)),
     )
 
 
@@ -215,10 +217,3 @@ def _reason(endpoint: Endpoint | None, price: Price | None) -> str:
     # A demo price is good for the simulated upstream only.
     priced = price is not None and (endpoint.simulated or price.source != Price.Source.DEMO)
     return "" if priced or endpoint.own_key else "No price"
-
-
-@cache
-def _settable(dialect: str) -> frozenset[str]:
-    """Which of the composer's numbers the model's dialect has a word for."""
-    names = {parameter.name for parameter in dialects.get(dialect).parameters()}
-    return frozenset(names & {"temperature", "max_tokens"})

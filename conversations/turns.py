@@ -14,7 +14,7 @@ from conversations.models import Conversation, Generation, Message
 from conversations.prompting import branch, build_request
 from conversations.protocol import Params
 from providers import dialects
-from providers.errors import ModelNotFound
+from providers.errors import InvalidRequest, ModelNotFound
 from providers.models import Model
 from providers.tokens import count_prompt
 from providers.types import ChatRequest
@@ -147,7 +147,10 @@ def _model(name: str, user: User) -> Model:
 
 def _asked(user: User, prompt: Message, model: Model, request: ChatRequest, params: Params, client_id: UUID) -> Asked:
     # What the model cannot honour is said before anything is stored.
-    dialects.get(model.dialect).write_request(request, model.name)
+    try:
+        dialects.get(model.dialect).write_request(request, model.name)
+    except InvalidRequest as refusal:
+        raise InvalidRequest(f"Not sent: {refusal.message}", param=refusal.param) from refusal
     return Asked(user, prompt, model, request, count_prompt(request.messages), params, client_id)
 
 
@@ -194,7 +197,9 @@ def _record_turn(user: User, prompt: Message, model: Model, params: Params, clie
     if not again:
         prompt.save()
     answer = Message.objects.create(conversation=conversation, parent=prompt, role=Message.Role.ASSISTANT)
-    Conversation.objects.filter(pk=conversation.pk).update(leaf=answer, model=model, touched=timezone.now())
+    Conversation.objects.filter(pk=conversation.pk).update(
+        leaf=answer, model=model, params=params.as_json(), touched=timezone.now()
+    )
     return Generation.objects.create(
         conversation=conversation,
         prompt=prompt,
@@ -203,7 +208,7 @@ def _record_turn(user: User, prompt: Message, model: Model, params: Params, clie
         client_id=client_id,
         model=model,
         again=again,
-        params=params.model_dump(exclude_none=True),
+        params=params.as_json(),
     )
 
 

@@ -15,6 +15,7 @@ urlpatterns = [
     path("messages/<uuid:pk>", views.message, name="message"),
     path("messages/<uuid:pk>/show", views.show, name="show"),
     path("turns", views.send_turn, name="turns"),
+    path("parameters", views.parameters, name="parameters"),
     path("sidebar", views.sidebar, name="sidebar"),
     path("balance", views.balance, name="balance"),
 ]

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import Resolver404, resolve
 from django.utils import timezone
@@ -20,9 +20,10 @@ from accounts.models import User
 from billing.services import wallet_of
 from conversations import selectors, services
 from conversations.errors import TurnRefused
-from conversations.forms import TurnForm
+from conversations.forms import ParametersQuery, TurnForm
 from conversations.models import Conversation, Message
-from conversations.protocol import Params
+from conversations.parameters import ParameterForm, fields_of, read_posted, texts_of, texts_posted
+from conversations.protocol import BadFrame
 from conversations.turns import start_turn
 from providers.errors import ChatsiteError
 from providers.models import Model
@@ -96,18 +97,21 @@ def chat_page(
     *,
     preferred: Model | str | None = None,
     draft: dict[str, str] | None = None,
-    refusal: str = "",
+    refusal: ChatsiteError | None = None,
     status: int = 200,
 ) -> HttpResponse:
     """The whole page: the list of chats, the branch in view, the composer."""
     choices = selectors.picker(request.user)
+    chosen = selectors.chosen(choices, preferred or (conversation.model if conversation else None))
     thread_messages = selectors.thread_of(conversation) if conversation else []
+    texts = texts_posted(draft) if draft else texts_of(conversation.params if conversation else {})
     context = {
         "conversation": conversation,
         "thread": thread_messages,
         "leaf": thread_messages[-1] if thread_messages else None,
         "choices": choices,
-        "chosen": selectors.chosen(choices, preferred or (conversation.model if conversation else None)),
+        "chosen": chosen,
+        "form": ParameterForm.of(chosen.model if chosen else None, texts, refusal),
         "groups": selectors.chat_groups(request.user),
         "here": conversation and conversation.pk,
         "wallet": wallet_of(request.user),
@@ -178,6 +182,23 @@ def chat_in_view(request: PageRequest) -> UUID | None:
 
 @require_safe
 @signed_in
+def parameters(request: PageRequest) -> HttpResponse:
+    """The fields of one model, with what a chat's last turn was sent with."""
+    query = ParametersQuery(request.GET)
+    model = usable_model(request.user, query.cleaned_data["model"]) if query.is_valid() else None
+    if model is None:
+        raise Http404
+    there = query.cleaned_data["conversation"]
+    form = ParameterForm.of(model, texts_of(conversation_for(request, there).params if there else {}))
+    return render(request, "conversations/_parameters.html", {"form": form, "model": model})
+
+
+def usable_model(user: User, name: str) -> Model | None:
+    return Model.objects.usable_by(user).filter(name=name).first()
+
+
+@require_safe
+@signed_in
 def balance(request: PageRequest) -> HttpResponse:
     return render(request, "billing/_balance.html", {"wallet": wallet_of(request.user)})
 
@@ -199,13 +220,18 @@ def start_from(form: TurnForm, user: User) -> UUID:
     if not form.is_valid():
         raise TurnRefused(form.first_error())
     values = form.cleaned_data
+    model = usable_model(user, values["model"])
+    try:
+        params = read_posted(form.data, fields_of(model) if model else ())
+    except BadFrame as error:
+        raise TurnRefused(f"Not sent: {error}") from error
     started = start_turn(
         user=user,
         conversation_id=values["conversation"],
         parent_id=values["parent"],
         text=values["text"],
         model_name=values["model"],
-        params=Params.model_validate(form.params()),
+        params=params,
         client_id=values["client_id"],
     )
     return started.generation.conversation_id
@@ -219,7 +245,7 @@ def refused_turn(request: PageRequest, form: TurnForm, refusal: ChatsiteError) -
         mine.filter(pk=there).first() if there else None,
         preferred=form.data.get("model"),
         draft=request.POST.dict(),
-        refusal=refusal.message,
+        refusal=refusal,
         status=402 if refusal.status == 402 else 422,
     )
 

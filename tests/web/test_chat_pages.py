@@ -314,7 +314,7 @@ def test_the_picker_takes_four_queries_however_many_models_there_are(alice, djan
     with django_assert_num_queries(4):
         choices = selectors.picker(alice)
     assert [choice.input_price for choice in choices] == [1, *[400_000_000] * 5]
-    assert choices[0].settable == {"temperature", "max_tokens"}
+    assert choices[0].settable == ("thinking", "effort", "temperature", "max_tokens", "top_p", "top_k")
 
 
 def test_the_theme_of_the_cookie_is_on_the_page_before_it_is_painted(page, model):

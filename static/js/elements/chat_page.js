@@ -91,10 +91,10 @@ class ChatPage extends HTMLElement {
     else if (this.#live) this.#ask({ type: "stop", generation: this.#live.generation })
   }
 
-  #regenerate(message) {
-    const { model, params } = this.#composer
-    if (this.#asked) return
+  async #regenerate(message) {
+    if (!(await this.#composer.check()) || this.#asked) return
 
+    const { model, params } = this.#composer
     this.#ask({ type: "regenerate", message, model, params, client_id: newId() })
     this.#composer.takeFocus()
   }
@@ -142,7 +142,7 @@ class ChatPage extends HTMLElement {
   }
 
   #turnRefused(frame) {
-    if (this.#unanswered.delete(frame.client_id)) this.#composer.refused(frame.message)
+    if (this.#unanswered.delete(frame.client_id)) this.#composer.refused(frame.message, frame.param)
     this.#sync()
   }
 

@@ -11,11 +11,11 @@ export default class MessageComposer extends HTMLElement {
   #leaf = ""
   #edited = null // the parent of the message that is written anew
   #before = "" // what stood here when that began
+  #loading = Promise.resolve(true) // whether the code of the parameters is there, or not needed
 
   // Lifecycle
 
   connectedCallback() {
-    this.#form.noValidate = true // our own check can open the popover that hides a wrong number
     this.#form.addEventListener("submit", this.#submit)
     this.#text.addEventListener("keydown", this.#key)
     this.#text.addEventListener("input", this.#typed)
@@ -24,16 +24,17 @@ export default class MessageComposer extends HTMLElement {
     this.#part("stop").addEventListener("click", this.#stop)
     this.#part("cancel-edit").addEventListener("click", this.#cancelEdit)
     this.addEventListener("keydown", this.#escape)
-    document.addEventListener("click", this.#closeKnobs)
+    this.addEventListener("toggle", this.#need, true)
     window.addEventListener("pagehide", this.#save)
     this.#text.value ||= this.#drafts.load(this.chat)
-    this.#modelChanged()
+    this.#showModel()
+    if (this.#parameters.dataset.set !== "0" || this.querySelector("details[open]")) this.#need()
+    if (this.querySelector("[data-model]")?.dataset.model !== this.model) this.#modelChanged() // chosen before we were there
     this.#measure()
     this.takeFocus()
   }
 
   disconnectedCallback() {
-    document.removeEventListener("click", this.#closeKnobs)
     window.removeEventListener("pagehide", this.#save)
   }
 
@@ -53,13 +54,13 @@ export default class MessageComposer extends HTMLElement {
 
   // Only what was set, and what this model has a word for.
   get params() {
-    const { thinks, settable } = this.#model.selectedOptions[0]?.dataset ?? {}
-    const params = thinks ? { thinking: this.#thinking.checked } : {}
-    for (const name of (settable ?? "").split(" ").filter(Boolean)) {
-      const field = this.#form.elements[name]
-      if (field.value !== "") params[name] = field.valueAsNumber
-    }
-    return params
+    const thinking = this.#settable.includes("thinking") ? { thinking: this.#thinking.checked } : {}
+    return { ...thinking, ...this.#parameters.values?.(this.#settable) }
+  }
+
+  // Whether the parameters can be sent. What is wrong with them stands beside their fields then.
+  async check() {
+    return ((await this.#loading) || (await this.#need())) && (this.#parameters.check?.() ?? true)
   }
 
   // The chat that the next message belongs to, and the message that it follows.
@@ -109,18 +110,21 @@ export default class MessageComposer extends HTMLElement {
     this.#settled("")
   }
 
-  refused(message) {
+  async refused(message, param = null) {
     this.#settled(message)
+    if (param && (await this.#need()) && this.#parameters.refuse(param, message)) return
+
     this.#text.focus({ preventScroll: true })
   }
 
   // Actions
 
-  #submit = (event) => {
+  #submit = async (event) => {
     event.preventDefault()
+    if (!(await this.check())) return
+
     const text = this.#text.value
     if (!text.trim() || this.#sent || this.#part("send").hidden || this.#part("send").disabled) return
-    if (!this.#form.checkValidity()) return this.#showKnobs()
 
     this.#sent = { chat: this.chat, text, clientId: newId() }
     this.#form.setAttribute("aria-busy", "true")
@@ -153,7 +157,7 @@ export default class MessageComposer extends HTMLElement {
   #escape = (event) => {
     if (event.key !== "Escape" || event.isComposing || event.target === this.#model) return
 
-    if (this.#knobs.open) this.#putKnobsAway()
+    if (this.#parameters.open) this.#parameters.close()
     else if (this.#edited !== null) this.#cancelEdit()
   }
 
@@ -173,27 +177,37 @@ export default class MessageComposer extends HTMLElement {
     if (!this.#sent) this.#drafts.save(this.chat, this.#text.value)
   }
 
-  #modelChanged = () => {
-    const { thinks, settable, simulated } = this.#model.selectedOptions[0]?.dataset ?? {}
-    const names = (settable ?? "").split(" ")
-    this.#form.elements.can_think.value = thinks ?? ""
-    this.#part("thinking").hidden = !thinks
-    this.#thinking.checked = this.#drafts.load(`thinking:${this.model}`) !== "off"
-    this.#part("simulated").hidden = !simulated
-    for (const name of ["temperature", "max_tokens"]) this.#part(name).hidden = !names.includes(name)
-    this.#part("no-knobs").hidden = Boolean(settable)
-    this.#showCard()
+  #modelChanged = async () => {
+    this.#showModel()
+    if (await this.#need()) this.#parameters.show(this.model)
   }
 
   #thinkingChanged = () => {
-    this.#drafts.save(`thinking:${this.model}`, this.#thinking.checked ? "" : "off")
+    this.#parameters.thinking?.(this.#thinking.checked)
   }
 
-  #closeKnobs = (event) => {
-    if (!this.#knobs.contains(event.target)) this.#knobs.open = false
+  // The form's code is fetched when it is needed first.
+  #need = () => (this.#loading = import("chatsite/elements/parameter_form.js").then(this.#arrived, this.#lost))
+
+  #arrived = () => {
+    this.#thinkingChanged()
+    return true
+  }
+
+  #lost = () => {
+    this.#alert("The parameters could not be loaded. Check your connection, then try again.")
+    return false
   }
 
   // Internal
+
+  #showModel() {
+    const canThink = this.#settable.includes("thinking")
+    this.#form.elements.can_think.value = canThink ? "1" : ""
+    this.#part("thinking").hidden = !canThink
+    this.#part("simulated").hidden = !this.#model.selectedOptions[0]?.dataset.simulated
+    this.#showCard()
+  }
 
   // The new chat's page keeps a card for each model.
   #showCard() {
@@ -214,16 +228,6 @@ export default class MessageComposer extends HTMLElement {
     this.#alert(message)
     this.#measure()
     this.#save()
-  }
-
-  #showKnobs() {
-    this.#knobs.open = true
-    this.#form.reportValidity()
-  }
-
-  #putKnobsAway() {
-    this.#knobs.open = false
-    this.#knobs.querySelector("summary").focus()
   }
 
   #alert(message) {
@@ -264,8 +268,12 @@ export default class MessageComposer extends HTMLElement {
     return this.#form.elements.thinking
   }
 
-  get #knobs() {
-    return this.querySelector("details")
+  get #settable() {
+    return (this.#model.selectedOptions[0]?.dataset.settable ?? "").split(" ")
+  }
+
+  get #parameters() {
+    return this.querySelector("parameter-form")
   }
 }
 
