@@ -64,7 +64,7 @@ def shown_base(deployment: Deployment) -> str:
     """The base address, with nothing of one that would describe a private network."""
     # What may be shown is a host, and stands in the address; what stands for a hidden one does not.
     if shown_host(deployment.base_url) in deployment.base_url.lower():
-        return deployment.base_url.rstrip("/")
+        return deployment.base_url
     return HIDDEN_HOST if dialects.get(deployment.dialect).HOST_ONLY else f"{HIDDEN_HOST}/v1"
 
 

@@ -1,11 +1,13 @@
-"""Addresses of the settings."""
+"""Addresses of the settings and of the models' pages."""
 
 from django.urls import path
 
-from panel import profile, settings_keys, usage
+from panel import model_pages, profile, settings_keys, usage
 
 app_name = "panel"
 urlpatterns = [
+    path("models/", model_pages.models, name="models"),
+    path("models/<path:name>/", model_pages.model, name="model"),
     path("settings/", profile.profile, name="profile"),
     path("settings/theme/", profile.theme, name="theme"),
     path("settings/keys/", settings_keys.keys, name="keys"),

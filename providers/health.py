@@ -58,7 +58,12 @@ class Health:
     @property
     def first_token(self) -> str:
         """The usual time to the first token as people read it, such as 0.6 s; empty without a call."""
-        return "" if self.p50_ms is None else f"{max(self.p50_ms, 100) / 1000:.1f} s"
+        return _in_seconds(self.p50_ms)
+
+    @property
+    def slow_first_token(self) -> str:
+        """What 95 of 100 calls do not exceed."""
+        return _in_seconds(self.p95_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,14 @@ class Minute:
     ok: int = 0
     failed: int = 0
     median_ms: int | None = None
+
+    @property
+    def first_token(self) -> str:
+        return _in_seconds(self.median_ms)
+
+
+def _in_seconds(milliseconds: int | None) -> str:
+    return "" if milliseconds is None else f"{max(milliseconds, 100) / 1000:.1f} s"
 
 
 NOT_CHECKED = Health()
