@@ -10,6 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from accounts.admin_rows import Admin, ReadOnlyAdmin
+from billing.attempts import attempts_table
 from billing.forms import PriceForm
 from billing.grant_page import grant_page
 from billing.models import Account, Hold, Price, Transfer, UsageRecord
@@ -154,7 +155,7 @@ class UsageRecordAdmin(ReadOnlyAdmin):
         "outcome",
         "served_by",
     )
-    list_filter = ("outcome", "own_key", "simulated")
+    list_filter = ("outcome", "purpose", "own_key", "simulated")
     list_select_related = ("user",)
     search_fields = ("user__email__exact", "subject__exact", "model_name__exact")
     search_help_text = "A whole e-mail address, subject or model name."
@@ -169,12 +170,16 @@ class UsageRecordAdmin(ReadOnlyAdmin):
         ("first_token_ms", "duration_ms"),
         ("subject", "hold"),
         "raw_usage",
-        "attempts",
+        "tried",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UsageRecord]:
         found: QuerySet[UsageRecord] = super().get_queryset(request)
         return found.select_related("deployment__model", "price__deployment__model", "hold")
+
+    @admin.display(description="attempts")
+    def tried(self, record: UsageRecord) -> str:
+        return attempts_table(record)
 
     @admin.display(description="served by")
     def served_by(self, record: UsageRecord) -> str:

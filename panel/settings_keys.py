@@ -128,5 +128,5 @@ def _in_words(outcome: Outcome) -> str:
 
 
 def _offered(user: User) -> QuerySet[Deployment]:
-    """Where models are served that this member may use."""
-    return Deployment.objects.filter(enabled=True, model__in=Model.objects.usable_by(user))
+    """Where models that this member may use are served for a key."""
+    return Deployment.objects.filter(enabled=True, needs_key=True, model__in=Model.objects.usable_by(user))

@@ -235,7 +235,7 @@ def test_an_admin_adds_a_model_and_where_it_is_served(admins):
     values = {
         "model": str(Model.objects.get().pk), "dialect": "openai", "base_url": "https://llm.example.org/v1/",
         "upstream_model": "m", "context_window": "1000", "max_output": "100", "position": "1", "enabled": "on",
-        "connect_timeout": "5", "first_token_timeout": "60", "silence_timeout": "60",
+        "needs_key": "on", "connect_timeout": "5", "first_token_timeout": "60", "silence_timeout": "60",
     }  # fmt: skip
     assert admins.post("/admin/providers/deployment/add/", values).status_code == 302
 
