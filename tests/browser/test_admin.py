@@ -95,6 +95,9 @@ def test_with_a_key_the_same_model_talks_to_the_real_host(visit, real_host):
     admin.get_by_role("button", name="Save", exact=True).click()
     expect(admin.get_by_text(f"…{TEAM_KEY[-4:]}").first).to_be_visible()
     assert TEAM_KEY not in admin.content()
+    admin.get_by_role("button", name="Test", exact=True).click()
+    expect(admin.get_by_text(re.compile("Answered in .*It cost the house"))).to_be_visible()
+    assert key_seen_by(real_host, "pong") == fingerprint(TEAM_KEY)
     member = visit("person4@example.org")
     choose(member, "deepseek-ai/DeepSeek-V3")
     send(member, '[[say="From the real host"]] realword-1 Hello')
@@ -113,6 +116,10 @@ def test_a_member_adds_replaces_and_removes_an_own_key(visit, own_site, real_hos
         card.get_by_role("button", name=re.compile("Save|Replace")).click()
         expect(card).to_contain_text(f"…{key[-4:]}")
     assert OWN_KEY not in member.content()
+    card.get_by_role("button", name=re.compile("^Test")).click()
+    expect(card.get_by_role("alert")).to_contain_text(re.compile("Answered in .*Your own key: no credits"))
+    expect(card.get_by_role("button", name=re.compile("^Test"))).to_be_focused()
+    assert key_seen_by(real_host, "pong") == fingerprint(OWN_KEY)
     member.goto("/")
     choose(member, "deepseek-v31-terminus")
     send(member, '[[say="On my own key"]] ownword-1 Hello')
@@ -137,6 +144,10 @@ def test_every_page_of_the_admin_keeps_the_content_security_policy(visit, theme)
     for page in sorted(set(pages)):
         assert admin.goto(page).status == 200
         expect(admin.locator("#content h1, #content h2").first).to_be_visible()
+        rows = admin.locator("#result_list tbody th a").evaluate_all("links => links.map(link => link.pathname)")
+        for row in rows[:1]:
+            assert admin.goto(row).status == 200
+            expect(admin.locator("#content h1, #content h2").first).to_be_visible()
 
 
 def test_no_key_stands_in_the_database_in_clear(own_site):
