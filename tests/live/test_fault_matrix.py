@@ -5,6 +5,7 @@ The rows of a table run side by side, each with a model, a place and keys of its
 
 import asyncio
 import itertools
+import time
 
 import pytest
 from django.test import Client
@@ -26,9 +27,11 @@ from tests.live.faults import (
     SILENCES,
     STORY,
 )
+from tests.simulator.peer import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SIDE_BY_SIDE = 16  # one person has at most 20 sockets
+AT_ONCE = 1.0  # seconds; it waits for 60 otherwise
 INPUT, OUTPUT = 400, 2000  # nanocredits a token, as the factory prices
 
 
@@ -187,6 +190,28 @@ async def test_a_first_key_that_fails_before_its_first_token_costs_nobody_the_an
         for each in DETOURS
     ]
     assert differences(expected, found) == {}
+
+
+@pytest.mark.parametrize("point", ["request", "headers"])
+async def test_a_stop_while_it_fails_over_ends_it_for_free(tab, upstream, monkeypatch, point):
+    monkeypatch.setattr(endpoints, "_lots", InOrder())
+    (model,) = await make_places(1, upstream.url, "one1", "one2", "two1")
+    await asyncio.to_thread(upstream.order, match={"key_last_four": "one1"}, times=1, fail=500)
+    hang = {"fail_mode": "hang", "fail_after": point}
+    await asyncio.to_thread(upstream.order, match={"key_last_four": "one2"}, times=1, **hang)
+    started = await tab.send(f"stop-{point}", model)
+    await asyncio.to_thread(wait_until, lambda: len(upstream.calls(f"stop-{point}")) == 2)
+    asked = time.monotonic()
+    await tab.tell(type="stop", generation=started["generation"])
+    assert (await tab.until("turn.ended"))["status"] == "stopped"
+    assert time.monotonic() - asked < AT_ONCE
+    row = await books(started["generation"])
+    assert (row["outcome"], row["paid"]) == ("stopped", (False, "voided"))
+    assert list(zip(row["asked"], row["attempts"], strict=True)) == [
+        ("one1", ("upstream_unavailable", 500)),
+        ("one2", ("stopped", None)),
+    ]
+    assert row["keys"] == {"one1": ("good", "failed"), "one2": ("good", ""), "two1": ("good", "")}
 
 
 async def test_the_page_shows_the_partial_text_and_the_words(alice, engine, upstream):

@@ -153,6 +153,13 @@ def test_an_own_key_keeps_a_server_of_the_team_out(alice, model, first):
     assert names(endpoints_for(model, alice)) == ["mine"]
 
 
+def test_an_own_key_for_a_server_that_wants_none_by_now_is_not_sent(alice, model, first):
+    key_for(first, "mine", owner=alice)
+    Deployment.objects.filter(pk=first.pk).update(needs_key=False)
+    (endpoint,) = endpoints_for(model, alice)
+    assert (endpoint.key, endpoint.own_key, endpoint.simulated) == (None, False, False)
+
+
 def test_the_keys_of_others_are_nobody_elses(alice, bob, model, first):
     key_for(first, "bobs", owner=bob)
     assert [endpoint.simulated for endpoint in endpoints_for(model, alice)] == [True]
