@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-MANAGE = Path(__file__).resolve().parent.parent / "manage.py"
+ROOT = Path(__file__).resolve().parent.parent
+# All that the peer needs of our environment: whatever else is in there, keys of providers too, is not its business.
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONHOME")
 STOP_SECONDS = 3
 
 
@@ -24,7 +26,9 @@ class LocalSimulator:
     def start(self) -> None:
         """Hand the socket to a process of its own that ends at the end of its standard input, however we end."""
         self._process = subprocess.Popen(  # noqa: S603  # our own interpreter, our own command
-            [sys.executable, str(MANAGE), "simulate_upstreams", "--fd", str(self._listener.fileno()), "--with-parent"],
+            [sys.executable, "-m", "providers.simulator", "--fd", str(self._listener.fileno()), "--with-parent"],
+            cwd=ROOT,
+            env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             pass_fds=[self._listener.fileno()],

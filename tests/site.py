@@ -113,7 +113,7 @@ class Site:
         """Where this site's simulated upstream listens, read from its process."""
         for child in self.children():
             words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-            if b"simulate_upstreams" in words:
+            if b"providers.simulator" in words:
                 return listening_url(child)
         raise AssertionError("no simulated upstream runs")
 

@@ -54,9 +54,6 @@ def test_a_key_is_nowhere_in_the_clear(haystacks, place, key):
     assert sightings(haystacks[place], key) == set()
 
 
-@pytest.mark.xfail(
-    raises=AssertionError, reason="the simulated upstream inherits the whole environment of the server", strict=True
-)
 def test_a_key_of_the_operators_environment_is_not_passed_on(haystacks):
     assert sightings(haystacks["environments"], TEAM) == set()
 

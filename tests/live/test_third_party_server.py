@@ -20,8 +20,8 @@ DEPLOYMENT = """
 [[deployments]]
 model = "{model}"
 title = "Llama on our machine"
-dialect = "openai"
-base_url = "{url}/v1"
+dialect = "{dialect}"
+base_url = "{url}"
 upstream_model = "tiny"
 key_env = "{key_env}"
 context_window = 2048
@@ -59,8 +59,10 @@ def llama(tmp_path_factory):
 def site(llama, tmp_path_factory):
     """A site that was told of it as the README says."""
     file = tmp_path_factory.mktemp("models") / "models.toml"
-    models = {"llama": "LLAMA_KEY", "stranger": "WRONG_KEY"}
-    file.write_text("".join(DEPLOYMENT.format(url=llama, model=name, key_env=key) for name, key in models.items()))
+    known = {"model": "llama", "dialect": "openai", "url": f"{llama}/v1", "key_env": "LLAMA_KEY"}
+    # The same server. A probe of this dialect takes no key along, so that a chat is the first to hear of the refusal.
+    stranger = {"model": "stranger", "dialect": "thinking", "url": llama, "key_env": "WRONG_KEY"}
+    file.write_text(DEPLOYMENT.format(**known) + DEPLOYMENT.format(**stranger))
     site = Site(PRIVATE_UPSTREAMS=llama.removeprefix("http://")).start()
     site.command("apply", str(file), **KEYS)
     site.python(ALICE)
