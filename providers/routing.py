@@ -33,6 +33,14 @@ ABOUT_THE_KEY, ABOUT_THE_MOMENT = {401, 402, 403, 406}, {408, 409, 425}
 _lots = SystemRandom()
 NOBODY = "No deployment serves this model now. Choose another model."
 NO_CREDIT = "The account at the provider is out of credit. An administrator has to top it up."
+OWN_NO_CREDIT = "Your own account at the provider is out of credit. Top it up there, and try again."
+# What is otherwise said of the site's key, to whoever brought the key.
+OF_AN_OWN_KEY = {
+    401: "The provider does not accept your own key. Save another one under Settings → Provider keys.",
+    402: OWN_NO_CREDIT,
+    403: "The provider does not allow your own key to do that. Choose another model, or save another key.",
+    406: OWN_NO_CREDIT,
+}
 OURS = "Something went wrong here, and not at the provider."
 
 
@@ -76,7 +84,8 @@ class Route:
         while left and len(self.attempts) < MOST_ATTEMPTS and time.monotonic() < until:
             candidate = left.pop(self._next_of(left))
             if not await _may_be_asked(candidate):
-                last = last if self.attempts else UpstreamUnavailable(NO_CREDIT, sent=False)
+                words = OWN_NO_CREDIT if candidate.endpoint.own_key else NO_CREDIT
+                last = last if self.attempts else UpstreamUnavailable(words, sent=False)
                 continue
             await _pause(len(self.attempts))
             emitted = False
@@ -122,6 +131,8 @@ class Route:
             if patience.has_news(endpoint, credits):
                 await _noted(patience.note_success)(endpoint, credits)
         except (UpstreamError, InvalidRequest) as error:
+            if endpoint.own_key and isinstance(error, UpstreamError):
+                error.message = OF_AN_OWN_KEY.get(error.upstream_status or 0, error.message)
             attempt.result, attempt.problem = error.code, error.message[:300]
             if isinstance(error, UpstreamError):
                 attempt.status, attempt.excerpt = error.upstream_status, error.excerpt

@@ -12,7 +12,9 @@ from providers.endpoints import Candidate, Endpoint
 from providers.errors import UpstreamRejected
 from providers.models import Deployment, UpstreamKey
 from providers.routing import Route
+from providers.services import save_key
 from providers.threads import in_thread
+from tests.canary import CANARY
 from tests.providers import ways
 from tests.providers.ways import (
     OK_TWO,
@@ -155,12 +157,28 @@ async def test_a_key_that_was_topped_up_is_back_in_use(simulator, port):
     assert (await row("one1")).state == "good"
 
 
-async def test_a_refusal_of_an_own_key_never_leads_elsewhere_than_given(simulator, port):
-    await order(simulator, "one1", fail=401)
-    route = Route(await candidates(port, "one1"), request())
-    assert isinstance((await follow(route))[1], UpstreamRejected)
-    assert (await row("one1")).state == "refused"
-    assert len(route.attempts) == 1
+@pytest.mark.parametrize(
+    ("status", "words", "state"),
+    [
+        (401, "The provider does not accept your own key. Save another one", "refused"),
+        (402, "Your own account at the provider is out of credit.", "broke"),
+        (403, "The provider does not allow your own key to do that.", "good"),
+        (406, "Your own account at the provider is out of credit.", "broke"),
+        (429, "The provider is taking no more requests at the moment.", "good"),
+    ],
+)
+async def test_what_is_wrong_with_an_own_key_is_said_of_that_key(simulator, port, alice, status, words, state):
+    await order(simulator, "mine", fail=status)
+    (team,) = await candidates(port, "one1")
+    own = await in_thread(save_key)(deployment=team.endpoint.deployment, plain=f"{CANARY}-mine", owner=alice)
+    route = Route([Candidate(Endpoint(team.endpoint.deployment, own), 100)], request())
+    _, error = await follow(route)
+    assert error.message.startswith(words)
+    assert route.attempts[0]["problem"] == error.message
+    assert (route.attempts[0]["own_key"], tried(route)) == (True, [("…mine", error.code, status)])
+    assert (await row("mine")).state == state
+    assert (await row("one1")).state == "good"
+    assert len(await calls(simulator)) == 1
 
 
 async def test_a_server_that_wants_no_key_gets_none_and_rests_itself(simulator, port, settings):
