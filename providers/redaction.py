@@ -27,11 +27,18 @@ def redacted(error: UpstreamError, key: str) -> UpstreamError:
 
 
 def without_key(text: str, key: str) -> str:
-    """`text` without `key` in any spelling of `_spellings`, whole or cut anywhere after its beginning."""
+    """`text` without `key` in any spelling of `_spellings`: from its beginning on, and any telling piece of it."""
     if not key or not text:
         return text
-    beginnings = "|".join(re.escape(spelling[:TELLING]) for spelling in sorted(_spellings(key), key=len, reverse=True))
-    return re.sub(rf"(?:{beginnings})[^\s\"'<>,;)\]}}]*", REDACTED, text)
+    spellings = sorted(_spellings(key), key=len, reverse=True)
+    beginnings = "|".join(re.escape(spelling[:TELLING]) for spelling in spellings)
+    text = re.sub(rf"(?:{beginnings})[^\s\"'<>,;)\]}}]*", REDACTED, text)
+    # What is left is a piece from the middle, as after somebody else's redaction of the beginning.
+    pieces = {spelling[at : at + TELLING] for spelling in spellings for at in range(len(spelling) - TELLING + 1)}
+    telling = [at for at in range(len(text)) if text[at : at + TELLING] in pieces]
+    covered = {at + ahead for at in telling for ahead in range(TELLING)}
+    shown = "".join("\0" if at in covered else character for at, character in enumerate(text))
+    return re.sub("\0+", REDACTED, shown)
 
 
 def _spellings(key: str) -> set[str]:

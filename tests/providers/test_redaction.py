@@ -21,6 +21,8 @@ KEY = "sk-canary/0123456789+ABCDEF=="
         ("/v1/sk-canary/0123456789%2BABCDEF%3D%3D?x", "/v1/[redacted]"),
         ("starts with sk-canary/01234", "starts with [redacted]"),
         ("starts with sk-can…", "starts with sk-can…"),
+        ("the beginning is gone: …123456789+ABCDEF== it ends", "the beginning is gone: …[redacted] it ends"),
+        ("in base64: XXXXXLzAxMjM0NTY3ODkrQ it ends", "in base64: XXXXX[redacted] it ends"),
         ("No key here.", "No key here."),
         ("", ""),
     ],
