@@ -43,7 +43,7 @@ soak:
 	@tools/bootstrap.sh dev
 	@exec $(VENV)/python -m tools.test --soak
 
-bench:
+bench: ## measure what a chunk costs, beside doing without us (≤ 2 minutes)
 	@tools/bootstrap.sh dev
 	@exec $(VENV)/python -m bench
 

@@ -15,7 +15,7 @@ from tools.programs import ROOT, runs
 from tools.verdicts import Verdict, by_audit, by_node, by_pytest, by_status
 
 BIN = Path(sys.executable).parent
-TYPED = ("accounts", "billing", "chatsite", "conversations", "gateway", "panel", "providers", "tools")
+TYPED = ("accounts", "bench", "billing", "chatsite", "conversations", "gateway", "panel", "providers", "tools")
 BROWSER = "tests/browser"
 # These have no database in them, or bring their own.
 WITHOUT_DATABASE = (
