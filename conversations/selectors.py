@@ -15,6 +15,7 @@ from billing.services import current_prices
 from conversations.models import Conversation, Generation, Message
 from conversations.parameters import fields_of
 from providers.endpoints import Endpoint, endpoints
+from providers.health import NOT_CHECKED, Health, health_of_models
 from providers.models import Model
 
 CHATS_LISTED = 150
@@ -42,6 +43,13 @@ class ThreadMessage:
         return self.usage.completion_tokens / seconds if seconds > 0.25 else None
 
     @property
+    def failed_attempts(self) -> list[str]:
+        """Why it went wrong elsewhere before this came, in words, one for each try; empty when the first one did."""
+        attempts = self.usage.attempts if self.usage else []
+        failed = [each for each in attempts if each["result"] not in ("ok", "stopped")]
+        return [each.get("problem") or each["result"] for each in failed] if len(attempts) > 1 else []
+
+    @property
     def thought_seconds(self) -> float | None:
         """How long the model reasoned before it began to write."""
         milliseconds = self.generation.thought_ms if self.generation else None
@@ -64,6 +72,14 @@ class ModelChoice:
     available: bool
     reason: str
     settable: tuple[str, ...]
+    health: Health
+
+    @property
+    def abilities(self) -> list[str]:
+        """What it can do besides writing, as badges say it."""
+        model = self.model
+        able = {"Thinking": model.thinks, "Tools": model.uses_tools, "JSON": model.writes_json}
+        return [name for name, can in able.items() if can]
 
     @property
     def is_free(self) -> bool:
@@ -173,12 +189,16 @@ def _age(touched: datetime, now: datetime) -> str:
 
 
 def picker(user: User) -> list[ModelChoice]:
-    """The enabled models in order, with what they cost this person. Four queries, however many there are."""
+    """The enabled models in order, with what they cost this person and how they are doing.
+
+    Five queries, however many there are; four while their health is known from a moment ago.
+    """
     models = list(Model.objects.usable_by(user))
     served = endpoints(models, user)
     first = [listed[0].deployment.pk for listed in served.values() if listed]
     prices = current_prices(first)
-    return [_choice(model, served.get(model.pk, []), prices) for model in models]
+    health = health_of_models(served)
+    return [_choice(model, served.get(model.pk, []), prices, health.get(model.pk, NOT_CHECKED)) for model in models]
 
 
 def chosen(choices: Iterable[ModelChoice], preferred: Model | str | None) -> ModelChoice | None:
@@ -194,7 +214,7 @@ def last_model(user: User) -> Model | None:
     return latest.model if latest else None
 
 
-def _choice(model: Model, served: list[Endpoint], prices: dict[UUID, Price]) -> ModelChoice:
+def _choice(model: Model, served: list[Endpoint], prices: dict[UUID, Price], health: Health) -> ModelChoice:
     endpoint = served[0] if served else None
     price = prices.get(endpoint.deployment.pk) if endpoint and not endpoint.own_key else None
     reason = _reason(endpoint, price)
@@ -208,6 +228,7 @@ def _choice(model: Model, served: list[Endpoint], prices: dict[UUID, Price]) -> 
         available=not reason,
         reason=reason,
         settable=tuple(field.name for field in fields_of(model)),
+        health=health,
     )
 
 

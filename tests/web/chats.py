@@ -26,7 +26,7 @@ def add_turn(chat, *, question="Why?", **answer):
     return add_answer(prompt, **answer)
 
 
-def add_answer(prompt, *, answer="**Because**", reasoning="", status="done", error="", charge=830_000):
+def add_answer(prompt, *, answer="**Because**", reasoning="", status="done", error="", charge=830_000, attempts=()):
     """One more version of the answer to `prompt`; it becomes the conversation's leaf."""
     chat = prompt.conversation
     running = status in ("queued", "running")
@@ -52,13 +52,13 @@ def add_answer(prompt, *, answer="**Because**", reasoning="", status="done", err
         error_message=error,
     )
     if not running:
-        add_usage(run, charge)
+        add_usage(run, charge, attempts)
     Conversation.objects.filter(pk=chat.pk).update(leaf=message)
     chat.leaf = message
     return message
 
 
-def add_usage(run, charge):
+def add_usage(run, charge, attempts=()):
     hold = Hold.objects.create(
         wallet=wallet_of(run.user), subject=run.subject, amount=charge, settled=charge, state=Hold.State.SETTLED
     )
@@ -74,4 +74,5 @@ def add_usage(run, charge):
         reasoning_tokens=120,
         charge=charge,
         outcome=run.status,
+        attempts=list(attempts),
     )
