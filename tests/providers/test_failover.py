@@ -120,7 +120,7 @@ async def test_the_only_place_is_not_bothered_again_when_that_is_no_use(simulato
 
 async def test_a_silence_before_the_first_token_is_a_failure_of_seconds_and_tried_once(simulator, port):
     await order(simulator, "one1", fail_mode="hang")
-    alone = Route((await candidates(port, "one1", "one2"))[:1], request())
+    alone = Route((await candidates(port, "one1", "one2", first_token_timeout=2))[:1], request())
     _, error = await follow(alone)
     assert isinstance(error, UpstreamTimeout)
     assert len(alone.attempts) == 1
@@ -132,7 +132,7 @@ async def test_a_silence_before_the_first_token_is_a_failure_of_seconds_and_trie
 async def test_no_attempt_begins_when_the_patience_is_over(simulator, port, monkeypatch):
     monkeypatch.setattr(routing, "PATIENCE_SECONDS", 0.5)
     await order(simulator, "one1", fail_mode="hang")  # gives up after a second
-    route = Route(await candidates(port, "one1", "one2"), request())
+    route = Route(await candidates(port, "one1", "one2", first_token_timeout=1), request())
     assert isinstance((await follow(route))[1], UpstreamTimeout)
     assert len(route.attempts) == 1
 

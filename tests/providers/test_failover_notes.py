@@ -61,7 +61,7 @@ async def test_a_stop_in_the_pause_between_two_attempts_ends_at_once(simulator, 
 async def test_a_stop_during_the_second_attempt_ends_it_and_is_kept(simulator, port, point):
     await order(simulator, "one1", fail=500)
     await order(simulator, "one2", fail_mode="hang", fail_after=point)
-    route = Route(await candidates(port, "one1", "one2", "two1", first_token_timeout=60), request())
+    route = Route(await candidates(port, "one1", "one2", "two1"), request())
     assert await stopped(route, lambda: route.serving is route.candidates[1]) < AT_ONCE
     assert tried(route) == [("…one1", "upstream_unavailable", 500), ("…one2", "stopped", None)]
     assert (await row("one2")).rest == ""

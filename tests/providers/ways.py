@@ -48,7 +48,7 @@ def candidates(port, *keys, **fields):
             dialect="thinking",
             base_url=f"http://127.0.0.1:{port}",
             upstream_model=FIRST if name.startswith("one") else SECOND,
-            defaults={"context_window": 9000, "max_output": 900, "first_token_timeout": 1} | fields,
+            defaults={"context_window": 9000, "max_output": 900} | fields,
         )
         key = save_key(deployment=deployment, plain=f"{CANARY}-{name}")
         key.deployment = deployment
