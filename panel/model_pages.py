@@ -17,8 +17,7 @@ from panel.model_health import ago, hour_of, places_of
 from panel.snippets import HIDDEN_HOST, KEY, snippets
 from providers import dialects
 from providers.dialects import Parameter
-from providers.endpoints import endpoints
-from providers.health import NOT_CHECKED, health_of_models
+from providers.endpoints import endpoints_for
 from providers.models import Deployment
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -50,10 +49,7 @@ class Schema:
 @require_safe
 @signed_in
 def models(request: PageRequest) -> HttpResponse:
-    choices = picker(request.user)
-    healths = health_of_models(endpoints([choice.model for choice in choices], request.user))
-    rows = [(choice, healths.get(choice.model.pk, NOT_CHECKED)) for choice in choices]
-    return render(request, "panel/models.html", {"rows": rows})
+    return render(request, "panel/models.html", {"choices": picker(request.user)})
 
 
 @require_safe
@@ -68,18 +64,16 @@ def model(request: PageRequest, name: str) -> HttpResponse:
 
 def page_of(request: PageRequest, choice: ModelChoice) -> dict[str, Any]:
     """The page's context. `deployment` is where this person is served, else the first that could be; or None."""
-    served = endpoints([choice.model], request.user)
-    deployments = list(choice.model.deployments.all())
-    first = next(iter(served.get(choice.model.pk, [])), None)
+    deployments, health = list(choice.model.deployments.all()), choice.health
+    first = next(iter(endpoints_for(choice.model, request.user)), None)
     offered = [each for each in deployments if each.enabled]
     deployment = first.deployment if first else next(iter(offered), None)
-    found = health_of_models(served).get(choice.model.pk, NOT_CHECKED)
     return {
         "choice": choice,
         "deployment": deployment,
         "price": _price(deployment, choice),
-        "health": found,
-        "last_error": ago(found.last_error_at) if found.last_error_at else "",
+        "health": health,
+        "last_error": ago(health.last_error_at) if health.last_error_at else "",
         "hour": hour_of(deployment) if deployment else None,
         "places": places_of(choice.model, deployments) if request.user.is_staff else [],
         "parameters": parameter_rows(choice.model.dialect),

@@ -272,7 +272,7 @@ def test_the_pages_ask_the_database_so_often_however_many_models_there_are(
         saw(make_model(f"model-{number}"), 10)
     client.force_login(alice)
 
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(7):
         assert client.get("/models/").status_code == 200
     health.forget_cached()
     with django_assert_max_num_queries(12):
