@@ -156,6 +156,22 @@ def test_the_address_is_the_providers_and_none_of_a_private_network(settings, ba
     assert code(deployment, "curl").splitlines()[0] == f"{shown} \\"
 
 
+def test_the_command_as_people_copy_it():
+    assert (
+        code(place("deepinfra"), "curl", streams=True)
+        == """curl -N https://api.deepinfra.com/v1/openai/chat/completions \\
+  -H "Authorization: Bearer $PROVIDER_API_KEY" \\
+  -H 'Content-Type: application/json' \\
+  -d '{
+  "model": "deepseek-ai/DeepSeek-V3",
+  "messages": [
+    {"role": "user", "content": "Hello!"}
+  ],
+  "stream": true
+}'"""
+    )
+
+
 def test_the_python_program_as_people_copy_it():
     assert (
         code(place("thinking"), "python")
