@@ -25,7 +25,7 @@ CACHED_SECONDS = 5.0
 STEP, STEPS = timedelta(minutes=2), 30  # of the drawing of the last hour
 SAMPLE = 50  # of one minute: enough for a median
 # Said of the request and not of the backend: too long, malformed, not to be honoured.
-NOT_ITS_FAULT = {"invalid_request", "busy", "stopped"}
+NOT_ITS_FAULT = {"invalid_request", "busy", "stopped", "internal"}
 REFUSALS_OF_A_REQUEST = {400, 409, 413, 422}
 # Said of the key: a member's own says nothing of the backend that others use.
 ABOUT_THE_KEY = {401, 402, 403, 406, 429}

@@ -26,7 +26,7 @@ class Wording:
 
     def too_late(self, seconds: float, *, begun: bool) -> UpstreamError:
         what = "went silent in the middle of its answer" if begun else "did not begin to answer"
-        return UpstreamTimeout(f"{self.host} {what}: nothing came for {seconds:g} seconds. {TRY_AGAIN}")
+        return UpstreamTimeout(f"{self.host} {what}: nothing came for {seconds:g} s. {TRY_AGAIN}")
 
     def too_much(self) -> UpstreamError:
         return UpstreamProtocolError(f"{self.host} sent more than any answer should be. {TRY_AGAIN}")
@@ -39,8 +39,8 @@ class Wording:
         host, excerpt = self.host, str(cause)
         match cause:
             case aiohttp.ConnectionTimeoutError():
-                seconds = f"{self.connect_timeout:g} seconds"
-                return UpstreamTimeout(f"{host} could not be reached within {seconds}. {TRY_AGAIN}", sent=False)
+                words = f"{host} could not be reached within {self.connect_timeout:g} s."
+                return UpstreamTimeout(f"{words} {TRY_AGAIN}", sent=False)
             case aiohttp.ClientConnectorError():
                 return UpstreamUnavailable(f"{host} cannot be reached. {TRY_AGAIN}", excerpt=excerpt, sent=False)
             case httpx.InvalidURL() | aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():

@@ -48,12 +48,28 @@ KINDS = {
     413: "invalid_request_error",
     429: "rate_limit_error",
 }
+# How errors are called where no status can be had: in the middle of a stream.
+STATUSES = {
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "insufficient_credits_error": 402,
+    "insufficient_credits": 402,
+    "insufficient_quota": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "overloaded_error": 529,
+}
 ADVICE = {
     401: "The provider does not accept the key of this site. An administrator has to look at it.",
     402: "The account of this site at the provider is out of credit. An administrator has to top it up.",
     403: "The provider does not allow the key of this site to do that. An administrator has to look at it.",
     404: "The provider does not know this model or address. An administrator has to look at the deployment.",
     405: "The provider does not take this kind of request at this address. An administrator has to look at it.",
+    408: "The provider waited too long for the request. Try again in a moment.",
+    409: "The provider was busy with the same request. Try again in a moment.",
     406: "The account of this site at the provider is out of credit. An administrator has to top it up.",
     413: "The provider refused the request as too large. Shorten the conversation and try again.",
     429: "The provider is taking no more requests at the moment. Wait a little and try again.",
@@ -116,7 +132,8 @@ def _status_in(error: Mapping[str, Any]) -> int | None:
         value = str(error.get(name))
         if re.fullmatch("[45][0-9][0-9]", value):
             return int(value)
-    return None
+    named = (STATUSES.get(str(error.get(name))) for name in ("type", "code"))
+    return next((status for status in named if status), None)
 
 
 def _seconds(retry_after: str | None) -> float | None:

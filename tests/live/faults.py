@@ -17,6 +17,8 @@ WRONG_KIND = "The provider does not take this kind of request at this address. A
 TOO_LARGE = "The provider refused the request as too large. Shorten the conversation and try again."
 BUSY = "The provider is taking no more requests at the moment. Wait a little and try again."
 ITS_OWN = "The provider had a failure of its own. Try again in a moment."
+WAITED = "The provider waited too long for the request. Try again in a moment."
+SAME = "The provider was busy with the same request. Try again in a moment."
 CLOSED = f"The provider closed the connection without an answer.{AGAIN}"
 CUT = f"The provider broke off before the end of the answer.{AGAIN}"
 UNREACHABLE = f"The provider cannot be reached.{AGAIN}"
@@ -57,8 +59,8 @@ BEFORE_THE_FIRST_TOKEN = [
     Fault("fail=404", NO, UNKNOWN, [(NO, 404)], ("good", "")),
     Fault("fail=405", NO, WRONG_KIND, [(NO, 405)], ("good", "")),
     Fault("fail=406", NO, BROKE, [(NO, 406)], ("broke", "failed")),
-    Fault("fail=408", NO, REFUSED, [(NO, 408)], ("good", "")),
-    Fault("fail=409", NO, REFUSED, [(NO, 409)], ("good", "")),
+    Fault("fail=408", NO, WAITED, [(NO, 408)], ("good", "")),
+    Fault("fail=409", NO, SAME, [(NO, 409)], ("good", "")),
     Fault("fail=413", NO, TOO_LARGE, [(NO, 413)], ("good", "")),
     Fault("fail=422", NO, REFUSED, [(NO, 422)], ("good", "")),
     Fault("fail=429", GONE, BUSY, [(GONE, 429)], ("good", "asked")),
@@ -97,23 +99,23 @@ BEFORE_THE_FIRST_TOKEN = [
 SAID, AS_A_FAILURE, AS_A_REFUSAL = {"text": "Once upon", "paid": True}, ("good", "failed"), ("good", "")
 AFTER_THE_FIRST_TOKEN = [
     Fault("fail=400 fail_after=2", NO, REFUSED, [(NO, None)], AS_A_REFUSAL, **SAID),
-    Fault("fail=401 fail_after=2", NO, REFUSED, [(NO, None)], AS_A_REFUSAL, **SAID),
-    Fault("fail=402 fail_after=2", NO, REFUSED, [(NO, None)], AS_A_REFUSAL, **SAID),
-    Fault("fail=403 fail_after=2", NO, REFUSED, [(NO, None)], AS_A_REFUSAL, **SAID),
-    Fault("fail=404 fail_after=2", NO, REFUSED, [(NO, None)], AS_A_REFUSAL, **SAID),
+    Fault("fail=401 fail_after=2", NO, KEY_REFUSED, [(NO, 401)], ("refused", ""), **SAID),
+    Fault("fail=402 fail_after=2", NO, BROKE, [(NO, 402)], ("broke", "failed"), **SAID),
+    Fault("fail=403 fail_after=2", NO, FORBIDDEN, [(NO, 403)], AS_A_REFUSAL, **SAID),
+    Fault("fail=404 fail_after=2", NO, UNKNOWN, [(NO, 404)], AS_A_REFUSAL, **SAID),
     Fault("fail=405 fail_after=2", NO, REFUSED, [(NO, None)], AS_A_REFUSAL, **SAID),
-    Fault("fail=406 fail_after=2", NO, REFUSED, [(NO, None)], AS_A_REFUSAL, **SAID),
+    Fault("fail=406 fail_after=2", NO, BROKE, [(NO, 402)], ("broke", "failed"), **SAID),
     Fault("fail=408 fail_after=2", GONE, ITS_OWN, [(GONE, None)], AS_A_FAILURE, **SAID),
     Fault("fail=409 fail_after=2", GONE, ITS_OWN, [(GONE, None)], AS_A_FAILURE, **SAID),
     Fault("fail=413 fail_after=2", NO, REFUSED, [(NO, None)], AS_A_REFUSAL, **SAID),
     Fault("fail=422 fail_after=2", NO, REFUSED, [(NO, None)], AS_A_REFUSAL, **SAID),
-    Fault("fail=429 fail_after=2", GONE, ITS_OWN, [(GONE, None)], AS_A_FAILURE, **SAID),
+    Fault("fail=429 fail_after=2", GONE, BUSY, [(GONE, 429)], ("good", "asked"), **SAID),
     Fault("fail=500 fail_after=2", GONE, ITS_OWN, [(GONE, None)], AS_A_FAILURE, **SAID),
     Fault("fail=502 fail_after=2", GONE, ITS_OWN, [(GONE, None)], AS_A_FAILURE, **SAID),
     Fault("fail=503 fail_after=2", GONE, ITS_OWN, [(GONE, None)], AS_A_FAILURE, **SAID),
     Fault("fail=504 fail_after=2", GONE, ITS_OWN, [(GONE, None)], AS_A_FAILURE, **SAID),
-    Fault("fail=529 fail_after=2", GONE, ITS_OWN, [(GONE, None)], AS_A_FAILURE, **SAID),
-    Fault("fail=401 leak=1 fail_after=2", NO, REFUSED, [(NO, None)], AS_A_REFUSAL, **SAID),
+    Fault("fail=529 fail_after=2", GONE, ITS_OWN, [(GONE, 529)], AS_A_FAILURE, **SAID),
+    Fault("fail=401 leak=1 fail_after=2", NO, KEY_REFUSED, [(NO, 401)], ("refused", ""), **SAID),
     Fault("fail=500 fail_after=2 go_on=1", GONE, ITS_OWN, [(GONE, None)], AS_A_FAILURE, **SAID),
     Fault("fail_mode=reset fail_after=2", ODD, CUT, [(ODD, None)], **SAID),
     Fault("fail_mode=close fail_after=2", ODD, CUT, [(ODD, None)], **SAID),

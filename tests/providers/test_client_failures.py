@@ -139,7 +139,7 @@ async def test_a_connection_that_takes_too_long_was_not_sent():
                 error, _ = await failure_of(client.stream(upstream.target(connect_timeout=0.2), HI))
 
     assert (type(error), error.sent) == (UpstreamTimeout, False)
-    assert error.message.startswith("The provider could not be reached within 0.2 seconds.")
+    assert error.message.startswith("The provider could not be reached within 0.2 s.")
 
 
 async def test_a_name_that_is_not_answered_counts_as_connecting():
@@ -159,7 +159,7 @@ async def test_an_answer_that_does_not_begin_times_out(begun):
     error, texts = await failure([begun, "hang"], first_token_timeout=0.2)
 
     assert (type(error), error.sent, texts) == (UpstreamTimeout, True, [])
-    assert error.message.startswith("The provider did not begin to answer: nothing came for 0.2 seconds.")
+    assert error.message.startswith("The provider did not begin to answer: nothing came for 0.2 s.")
 
 
 async def test_comments_alone_do_not_put_off_the_first_token():

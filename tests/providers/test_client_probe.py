@@ -111,7 +111,7 @@ async def test_a_host_that_says_nothing_is_given_up(monkeypatch):
     error = await problem_of("hang")
 
     assert (type(error), error.upstream_status) == (UpstreamTimeout, None)
-    assert error.message.startswith("The provider did not begin to answer: nothing came for 0.2 seconds.")
+    assert error.message.startswith("The provider did not begin to answer: nothing came for 0.2 s.")
 
 
 async def test_a_host_that_is_not_there_cannot_be_reached():
