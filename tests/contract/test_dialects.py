@@ -333,6 +333,9 @@ def test_chunks_in_no_documented_form_raise(name, payload):
         ({"error": {"message": "no", "type": "invalid_request_error", "code": None}}, UpstreamRejected, None),
         ({"error": {"message": "oh", "type": "server_error"}}, UpstreamUnavailable, None),
         ({"error": "oh"}, UpstreamUnavailable, None),
+        ({"error": {"message": "no", "type": "authentication_error", "code": None}}, UpstreamRejected, 401),
+        ({"error": {"message": "no", "type": "x", "code": "insufficient_quota"}}, UpstreamRejected, 402),
+        ({"error": {"message": "wait", "type": "rate_limit_error"}}, UpstreamUnavailable, 429),
         ({"object": "error", "message": "no", "code": 400}, UpstreamRejected, 400),
     ],
 )
