@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.site import Site
 
 PASSWORD = "lamb-two-ways-41"
-PEOPLE = 36
+PEOPLE = 64
 USERS = f"""
 from accounts.models import User
 from billing.services import grant

@@ -31,7 +31,7 @@ def narrow(site):
 
 
 def gear(page):
-    return page.locator("summary", has_text="Parameters")
+    return page.get_by_label("Parameters", exact=True)
 
 
 def form(page):
@@ -113,7 +113,7 @@ def test_values_are_kept_with_the_chat_until_they_are_reset(chat, person, browse
     page = elsewhere.new_page()
     sign_in(page, person)
     page.goto(chat.url)
-    page.locator("summary", has_text="Parameters").click()
+    gear(page).click()
     expect(parameter(page, "Temperature")).to_have_value("0.3")
     elsewhere.close()
 
@@ -180,7 +180,7 @@ def test_without_thinking_there_is_nothing_to_set_about_it(chat):
     effort = parameter(chat, "Reasoning effort")
     effort.select_option("High")
     expect(gear(chat)).to_contain_text("1 set")
-    chat.get_by_text("Thinking", exact=True).click()
+    chat.locator("label", has_text="Thinking").click()
     gear(chat).click()
     expect(effort).to_be_disabled()
     expect(gear(chat)).not_to_contain_text("set")
@@ -256,3 +256,14 @@ def test_without_javascript_a_refused_value_stays_in_the_open_form(browser, site
     page.get_by_role("button", name="Send").click()
     page.wait_for_url("**/c/*")
     context.close()
+
+
+def test_the_picker_says_how_each_model_is_doing_and_leads_to_its_page(chat):
+    chat.get_by_role("combobox", name="Model").click()
+    row = chat.locator("option", has_text="deepseek-ai/DeepSeek-V3")
+    expect(row).to_be_visible()
+    expect(row).to_contain_text(re.compile("Backend (online|degraded|offline)|Not checked yet"))
+    expect(row.locator(".badge")).to_have_text(["Tools", "JSON"])
+    chat.keyboard.press("Escape")
+    chat.get_by_role("link", name="DeepSeek V3.1").click()
+    chat.wait_for_url("**/models/deepseek-v31-terminus/")

@@ -52,6 +52,7 @@ def test_the_card_of_a_new_chat_says_how_soon_its_model_begins(page, model):
     card = re.search(r'<article class="model-card">.*?</article>', html(page.get("/")), re.DOTALL)[0]
     assert "Backend online" in card
     assert "0.6 s to the first token" in card
+    assert '<a href="/models/deepseek-v31-terminus/">' in card
 
 
 def test_the_picker_says_what_a_model_can_do(page, model):

@@ -157,8 +157,11 @@ export default class MessageComposer extends HTMLElement {
   #escape = (event) => {
     if (event.key !== "Escape" || event.isComposing || event.target === this.#model) return
 
-    if (this.#parameters.open) this.#parameters.close()
-    else if (this.#edited !== null) this.#cancelEdit()
+    const open = this.querySelector("details[open]")
+    if (!open) return this.#edited === null || this.#cancelEdit()
+
+    open.open = false
+    open.querySelector("summary").focus()
   }
 
   #cancelEdit = () => {
@@ -182,9 +185,7 @@ export default class MessageComposer extends HTMLElement {
     if (await this.#need()) this.#parameters.show(this.model)
   }
 
-  #thinkingChanged = () => {
-    this.#parameters.thinking?.(this.#thinking.checked)
-  }
+  #thinkingChanged = () => this.#parameters.thinking?.(this.#thinking.checked)
 
   // The form's code is fetched when it is needed first.
   #need = () => (this.#loading = import("chatsite/elements/parameter_form.js").then(this.#arrived, this.#lost))

@@ -27,15 +27,6 @@ export default class ParameterForm extends HTMLElement {
 
   // For the composer
 
-  get open() {
-    return this.#popover.open
-  }
-
-  close() {
-    this.#popover.open = false
-    this.#opener.focus()
-  }
-
   // The form of another model. One request at a time; whoever chose on meanwhile gets the last one.
   async show(model) {
     this.#wanted = model
@@ -108,7 +99,10 @@ export default class ParameterForm extends HTMLElement {
     if (event.key !== "Enter" || event.target.localName !== "input" || event.isComposing) return
 
     event.preventDefault()
-    if (this.check()) this.close()
+    if (!this.check()) return
+
+    this.#popover.open = false
+    this.querySelector("summary").focus()
   }
 
   #outside = (event) => {
@@ -182,10 +176,6 @@ export default class ParameterForm extends HTMLElement {
 
   get #popover() {
     return this.querySelector("details")
-  }
-
-  get #opener() {
-    return this.querySelector("summary")
   }
 
   get #panel() {
