@@ -3,19 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from accounts.models import User
 from billing.errors import ContextTooLong, InsufficientCredits, NotPriced
 from billing.models import Hold, Price
+from billing.offers import Priced, offers, priced
 from billing.pricing import FREE, Rates, affordable, ceiling
 from billing.services import current_prices, operations, wallet_of
 from billing.statements import RESERVE, run
 from providers import dialects
-from providers.endpoints import Candidate, Endpoint, nowhere, places, to_try
-from providers.errors import InvalidRequest, ModelNotFound, UpstreamUnavailable
+from providers.endpoints import Candidate, Endpoint, places, to_try
+from providers.errors import InvalidRequest, ModelNotFound
 from providers.models import Model
 from providers.types import ChatRequest
 
@@ -61,15 +62,12 @@ def admit(
     its time. `subject` is "generation:<id>" or "request:<id>"; one subject is admitted once. `only` are the endpoints
     to use, also resting ones, where somebody looks at just those.
     """
-    if only is None:
-        priced = _to_try(_allowed(caller, model))
-    else:
-        priced = _priced(list(only), model, free_without_price=caller.for_the_house)
-    offers = _fitting(priced, request, prompt_tokens)
+    choice = _to_try(_offered(caller, model)) if only is None else _only(caller, model, only)
+    fitting = _fitting(choice, request, prompt_tokens)
     n = request.sampling.n
     margin = prompt_tokens + _template_margin(request)
     amount, dearest = max(
-        ((ceiling(offer.rates, prompt=margin, completion=offer.candidate.max_tokens * n), offer) for offer in offers),
+        ((ceiling(offer.rates, prompt=margin, completion=offer.candidate.max_tokens * n), offer) for offer in fitting),
         key=itemgetter(0),
     )
     wallet = operations() if caller.for_the_house else wallet_of(caller.user)
@@ -81,70 +79,47 @@ def admit(
         wallet=wallet,
         subject=subject,
         amount=amount,
-        prices={str(offer.candidate.endpoint.deployment.pk): offer.rates.as_json() for offer in offers},
+        prices={str(offer.candidate.endpoint.deployment.pk): offer.rates.as_json() for offer in fitting},
         prompt_tokens=prompt_tokens,
-        most_completion_tokens=max(offer.candidate.max_tokens * n for offer in offers),
-        own_key=offers[0].candidate.endpoint.own_key,
+        most_completion_tokens=max(offer.candidate.max_tokens * n for offer in fitting),
+        own_key=fitting[0].candidate.endpoint.own_key,
     )
-    return Admission(hold, tuple(offer.candidate for offer in offers))
+    return Admission(hold, tuple(offer.candidate for offer in fitting))
 
 
-def _allowed(caller: Caller, model: Model) -> list[tuple[Endpoint, Rates]]:
-    """Where `model` can be asked now for no more than its first place costs, unless an admin allows that.
-
-    The first place is the first that is set up and priced, also while its keys are out of use: that one of them was
-    refused is no reason to pay more from then on.
-    """
+def _offered(caller: Caller, model: Model) -> list[Priced]:
     if not Model.objects.usable_by(caller.user).filter(pk=model.pk).exists():
         raise ModelNotFound(f"{model.name} is not offered any more. Choose another model.", param="model")
-    listed, now = places([model], caller.user).get(model.pk, []), timezone.now()
-    if not any(endpoint.is_in_use(now) for endpoint in listed):
-        raise nowhere(model, listed)
-    priced = _priced(listed, model)
-    usable = [(endpoint, rates) for endpoint, rates in priced if endpoint.is_in_use(now)]
-    if not usable:
-        raise NotPriced(model.name)
-    shown = priced[0][1]
-    allowed = [(endpoint, rates) for endpoint, rates in usable if model.dearer_fallback or rates.are_at_most(shown)]
-    if not allowed:
-        raise UpstreamUnavailable(
-            f"Not sent: {model.name} can be reached only where it costs more just now, and that is not allowed. "
-            "Ask an admin, or choose another model."
-        )
-    return allowed
+    listed = places([model], caller.user).get(model.pk, [])
+    return offers(model, listed, _prices(listed))
 
 
-def _priced(listed: list[Endpoint], model: Model, *, free_without_price: bool = False) -> list[tuple[Endpoint, Rates]]:
-    """The endpoints that have a price, in order. Raises NotPriced when none has."""
-    prices = current_prices([endpoint.deployment.pk for endpoint in listed])
-    rates = [(endpoint, _rate(endpoint, prices.get(endpoint.deployment.pk))) for endpoint in listed]
-    found = [(endpoint, rate or FREE) for endpoint, rate in rates if rate or free_without_price]
+def _prices(listed: Sequence[Endpoint]) -> dict[UUID, Price]:
+    return current_prices([endpoint.deployment.pk for endpoint in listed])
+
+
+def _only(caller: Caller, model: Model, listed: Sequence[Endpoint]) -> list[Priced]:
+    """Just these, as they are; the house tests also what has no price yet."""
+    found = priced(listed, _prices(listed))
+    if not found and caller.for_the_house:
+        return [(endpoint, FREE) for endpoint in listed]
     if not found:
         raise NotPriced(model.name)
     return found
 
 
-def _rate(endpoint: Endpoint, price: Price | None) -> Rates | None:
-    if endpoint.own_key:
-        return FREE
-    # A demo price stands where no document names one: good for the simulated upstream, never for a real key.
-    if price is None or (price.source == Price.Source.DEMO and not endpoint.simulated):
-        return None
-    return Rates(str(price.pk), price.input, price.output, price.cached_input, price.reasoning)
-
-
-def _to_try(allowed: list[tuple[Endpoint, Rates]]) -> list[tuple[Endpoint, Rates]]:
+def _to_try(allowed: list[Priced]) -> list[Priced]:
     """What to try now, in order."""
     rates_of = {endpoint.deployment.pk: rates for endpoint, rates in allowed}
     return [(endpoint, rates_of[endpoint.deployment.pk]) for endpoint in to_try([each for each, _ in allowed])]
 
 
-def _fitting(priced: list[tuple[Endpoint, Rates]], request: ChatRequest, prompt: int) -> list[Offer]:
+def _fitting(choice: list[Priced], request: ChatRequest, prompt: int) -> list[Offer]:
     """The endpoints that can take this request, with the most output that can be asked of each."""
-    lacking = {endpoint.deployment.pk: _lacking(endpoint, request) for endpoint, _ in priced}
-    able = [(endpoint, rates) for endpoint, rates in priced if not lacking[endpoint.deployment.pk]]
+    lacking = {endpoint.deployment.pk: _lacking(endpoint, request) for endpoint, _ in choice}
+    able = [(endpoint, rates) for endpoint, rates in choice if not lacking[endpoint.deployment.pk]]
     if not able:
-        name = lacking[priced[0][0].deployment.pk][0]
+        name = lacking[choice[0][0].deployment.pk][0]
         raise InvalidRequest(f"This model has no {name}: leave it out, or choose another model.", param=name)
     fitting = [
         Offer(Candidate(endpoint, most), rates)

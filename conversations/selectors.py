@@ -10,11 +10,15 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from accounts.models import User
+from billing.errors import NotPriced
 from billing.models import Price, UsageRecord
+from billing.offers import offers
+from billing.pricing import Rates
 from billing.services import current_prices
 from conversations.models import Conversation, Generation, Message
 from conversations.parameters import fields_of
-from providers.endpoints import Endpoint, endpoints
+from providers.endpoints import Endpoint, places
+from providers.errors import UpstreamUnavailable
 from providers.health import NOT_CHECKED, Health, health_of_models
 from providers.models import Model
 
@@ -58,21 +62,41 @@ class ThreadMessage:
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """A model as the picker shows it. Prices: nanocredits per million tokens. `reason` says why it is not available.
+    """A model as the picker shows it: where it is asked first, at what rates, or the reason why it cannot be.
 
     `settable` names the parameters that its form has.
     """
 
     model: Model
-    input_price: int | None
-    output_price: int | None
-    context: int
-    simulated: bool
-    own_key: bool
-    available: bool
+    endpoint: Endpoint | None
+    rates: Rates | None
     reason: str
     settable: tuple[str, ...]
     health: Health
+
+    @property
+    def available(self) -> bool:
+        return not self.reason
+
+    @property
+    def input_price(self) -> int | None:
+        return self.rates.input if self.rates else None
+
+    @property
+    def output_price(self) -> int | None:
+        return self.rates.output if self.rates else None
+
+    @property
+    def context(self) -> int:
+        return self.endpoint.deployment.context_window if self.endpoint else 0
+
+    @property
+    def simulated(self) -> bool:
+        return self.endpoint is not None and self.endpoint.simulated
+
+    @property
+    def own_key(self) -> bool:
+        return self.endpoint is not None and self.endpoint.own_key
 
     @property
     def abilities(self) -> list[str]:
@@ -194,11 +218,10 @@ def picker(user: User) -> list[ModelChoice]:
     Five queries, however many there are; four while their health is known from a moment ago.
     """
     models = list(Model.objects.usable_by(user))
-    served = endpoints(models, user)
-    first = [listed[0].deployment.pk for listed in served.values() if listed]
-    prices = current_prices(first)
-    health = health_of_models(served)
-    return [_choice(model, served.get(model.pk, []), prices, health.get(model.pk, NOT_CHECKED)) for model in models]
+    listed = places(models, user)
+    prices = current_prices([each.deployment.pk for endpoints in listed.values() for each in endpoints])
+    health = health_of_models(listed)
+    return [_choice(model, listed.get(model.pk, []), prices, health.get(model.pk, NOT_CHECKED)) for model in models]
 
 
 def chosen(choices: Iterable[ModelChoice], preferred: Model | str | None) -> ModelChoice | None:
@@ -214,27 +237,13 @@ def last_model(user: User) -> Model | None:
     return latest.model if latest else None
 
 
-def _choice(model: Model, served: list[Endpoint], prices: dict[UUID, Price], health: Health) -> ModelChoice:
-    endpoint = served[0] if served else None
-    price = prices.get(endpoint.deployment.pk) if endpoint and not endpoint.own_key else None
-    reason = _reason(endpoint, price)
-    return ModelChoice(
-        model=model,
-        input_price=price.input if price else None,
-        output_price=price.output if price else None,
-        context=endpoint.deployment.context_window if endpoint else 0,
-        simulated=bool(endpoint and endpoint.simulated),
-        own_key=bool(endpoint and endpoint.own_key),
-        available=not reason,
-        reason=reason,
-        settable=tuple(field.name for field in fields_of(model)),
-        health=health,
-    )
-
-
-def _reason(endpoint: Endpoint | None, price: Price | None) -> str:
-    if endpoint is None:
-        return "No key"
-    # A demo price is good for the simulated upstream only.
-    priced = price is not None and (endpoint.simulated or price.source != Price.Source.DEMO)
-    return "" if priced or endpoint.own_key else "No price"
+def _choice(model: Model, listed: list[Endpoint], prices: dict[UUID, Price], health: Health) -> ModelChoice:
+    endpoint, rates, reason = next(iter(listed), None), None, ""
+    try:
+        endpoint, rates = offers(model, listed, prices)[0]
+    except NotPriced:
+        reason = "No price"
+    except UpstreamUnavailable:
+        reason = "No key"
+    settable = tuple(field.name for field in fields_of(model))
+    return ModelChoice(model, endpoint, rates, reason, settable, health)

@@ -9,16 +9,12 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from billing.models import Price
-from billing.services import current_price
 from conversations.selectors import ModelChoice, picker
 from conversations.views import PageRequest, signed_in
 from panel.model_health import ago, hour_of, places_of
 from panel.snippets import HIDDEN_HOST, KEY, snippets
 from providers import dialects
 from providers.dialects import Parameter
-from providers.endpoints import endpoints_for
-from providers.models import Deployment
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 LONG = 2**31  # from here on a power of two is easier to read as one
@@ -65,13 +61,12 @@ def model(request: PageRequest, name: str) -> HttpResponse:
 def page_of(request: PageRequest, choice: ModelChoice) -> dict[str, Any]:
     """The page's context. `deployment` is where this person is served, else the first that could be; or None."""
     deployments, health = list(choice.model.deployments.all()), choice.health
-    first = next(iter(endpoints_for(choice.model, request.user)), None)
     offered = [each for each in deployments if each.enabled]
-    deployment = first.deployment if first else next(iter(offered), None)
+    deployment = choice.endpoint.deployment if choice.endpoint else next(iter(offered), None)
     return {
         "choice": choice,
         "deployment": deployment,
-        "price": _price(deployment, choice),
+        "price": None if choice.is_free else choice.rates,
         "health": health,
         "last_error": ago(health.last_error_at) if health.last_error_at else "",
         "hour": hour_of(deployment) if deployment else None,
@@ -85,11 +80,6 @@ def page_of(request: PageRequest, choice: ModelChoice) -> dict[str, Any]:
         "key_name": KEY,
         "hidden_host": HIDDEN_HOST,
     }
-
-
-def _price(deployment: Deployment | None, choice: ModelChoice) -> Price | None:
-    """What is charged here, if anything is."""
-    return None if deployment is None or choice.is_free else current_price(deployment)
 
 
 @lru_cache(maxsize=32)
