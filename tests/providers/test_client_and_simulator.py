@@ -5,7 +5,6 @@ from contextlib import aclosing
 
 import pytest
 
-from providers.dialects import DIALECTS
 from providers.errors import (
     UpstreamProtocolError,
     UpstreamRejected,
@@ -18,6 +17,8 @@ from tests.simulator.peer import Peer, running
 from .test_client_failures import failure_of
 from .upstream import Upstream, all_of, calling
 
+# What the simulated upstream speaks; a dialect that it does not is tested by its documents.
+FACES = ["deepinfra", "eigenai", "openai", "segmind", "thinking"]
 HI = ChatRequest(model="m", messages=(ChatMessage("user", "Hi"),))
 
 
@@ -57,7 +58,7 @@ def text_of(events):
     return "".join(event.text for event in events if isinstance(event, ContentDelta))
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", FACES)
 @pytest.mark.parametrize("steering", [{}, {"chunk": 1}, {"chunk": 7, "crlf": 1, "comments": 1}], ids=str)
 async def test_every_dialect_tells_the_same_story(client, simulator, dialect, steering):
     request = ChatRequest(model="m", messages=(ChatMessage("user", '[[say="Once upon a time, 你好 😀."]]'),))
@@ -88,7 +89,7 @@ async def test_reasoning_is_told_apart(client, simulator):
     assert usage.reasoning == 20
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", FACES)
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(401, UpstreamRejected), (402, UpstreamRejected), (429, UpstreamUnavailable), (500, UpstreamUnavailable)],
