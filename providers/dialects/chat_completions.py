@@ -83,7 +83,9 @@ def decode_chunk(chunk: dict[str, Any], state: StreamState) -> tuple[list[Event]
 def decode_end(state: StreamState) -> list[Event]:
     """The last event, at the end of the bytes: the usage, if any came. A stream without an end raises."""
     if not state.choices or not all(choice.finished for choice in state.choices.values()):
-        raise UpstreamProtocolError("The provider's answer broke off before its end. Try again, or choose another model.")
+        raise UpstreamProtocolError(
+            "The provider's answer broke off before its end. Try again, or choose another model."
+        )
     return [state.usage] if state.usage else []
 
 
