@@ -9,11 +9,10 @@ import psycopg
 import pytest
 from redis import Redis
 
-from tests.deploy.deployment import Database, Deployment, emptied_redis
+from tests.deploy.deployment import Deployment, emptied_redis
 from tests.deploy.processes import descendants
 from tests.live import bad_upstream
 from tests.live.canary_story import DECOY, NOBODY, OWN, TEAM, live, of_processes, sightings, talkative
-from tests.simulator.peer import running
 from tests.site import wait_until
 
 PLACES = ["pages and frames", "the database", "what was printed", "Redis", "command lines", "environments"]
@@ -30,21 +29,6 @@ check_ledger.apply_async(queue="nobody", headers={{"said": "{DECOY}"}})
 def bad():
     with bad_upstream.serving() as upstream:
         yield upstream
-
-
-@pytest.fixture(scope="module")
-def simulator():
-    with running("--port", "0", "--with-parent") as (process, port):
-        yield f"http://127.0.0.1:{port}"
-        process.stdin.close()
-        process.wait(5)
-
-
-@pytest.fixture(scope="module")
-def database():
-    database = Database()
-    yield database
-    database.drop()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import pytest
 
 from tests.deploy.deployment import Database, Deployment, emptied_redis
 from tests.deploy.person import ALICE, Person
-from tests.simulator.peer import running
 from tests.site import free_port, wait_until
 
 WORDS = " ".join(f"word{number}" for number in range(600))
@@ -22,21 +21,6 @@ for entry in clock.schedule.values():
     entry.last_run_at -= timedelta(days=2)
 clock.close()
 """
-
-
-@pytest.fixture(scope="module")
-def simulator():
-    with running("--port", "0", "--with-parent") as (process, port):
-        yield f"http://127.0.0.1:{port}"
-        process.stdin.close()
-        process.wait(5)
-
-
-@pytest.fixture(scope="module")
-def database():
-    database = Database()
-    yield database
-    database.drop()
 
 
 @pytest.fixture(scope="module")
