@@ -123,13 +123,13 @@ def _places(deployments: list[Deployment], keys: list[UpstreamKey]) -> list[Endp
     own = [key for key in keys if key.owner_id and key.deployment.needs_key]
     if own:
         return _with_keys(deployments, own)
-    teams = [key for key in keys if not key.owner_id]
+    teams = [key for key in keys if not key.owner_id and key.deployment.needs_key]
     found = [
         endpoint
         for each in deployments
         for endpoint in (_with_keys([each], teams) if each.needs_key else [Endpoint(each, None)])
     ]
-    if found or not settings.SIMULATOR_URL:
+    if teams or found or not settings.SIMULATOR_URL:
         return found
     return [Endpoint(each, None) for each in deployments if each.documented]
 
@@ -215,7 +215,7 @@ def _key_for(endpoint: Endpoint) -> str:
     if endpoint.key is None:
         return "simulated" if endpoint.simulated else ""
     try:
-        return vault.open_key(endpoint.key)
+        return vault.open_key(endpoint.key, endpoint.deployment)
     except ImproperlyConfigured as error:
         # One key that the operator's settings cannot open: the others may still serve.
         problem = UpstreamUnavailable(

@@ -52,9 +52,12 @@ def seal(key: UpstreamKey, plain: str) -> None:
     key.encrypted_with = newest.id
 
 
-def open_key(key: UpstreamKey) -> str:
-    """The key in clear. Raises UpstreamUnavailable if the row or its host has changed since it was saved."""
-    if key.host != host_of(key.deployment):
+def open_key(key: UpstreamKey, deployment: Deployment | None = None) -> str:
+    """The key in clear. Raises UpstreamUnavailable if the row or its host has changed since it was saved.
+
+    `deployment` is the row whose address is about to be called: it may have been read at another moment than the key's.
+    """
+    if key.host != host_of(deployment or key.deployment):
         raise UpstreamUnavailable(
             "The saved key belongs to another address than this model is served at now. Save the key again.", sent=False
         )

@@ -179,6 +179,22 @@ def test_a_key_that_is_left_behind_by_its_place_never_ends_at_the_simulator(alic
     assert endpoints_for(model, alice) == []
 
 
+def test_a_team_key_at_a_place_that_is_switched_off_keeps_the_simulator_away(alice, model, first):
+    another(model, documented=True)
+    key_for(first, "team")
+    Deployment.objects.filter(pk=first.pk).update(enabled=False)
+    assert endpoints_for(model, alice) == []
+
+
+def test_a_key_goes_to_its_own_host_also_when_its_place_moved_between_two_queries(alice, model, first):
+    key_for(first, "team")
+    (endpoint,) = endpoints_for(model, alice)
+    moved = Deployment(pk=first.pk, model=model, dialect=first.dialect, base_url="https://moved.example.org")
+    with pytest.raises(UpstreamUnavailable, match="belongs to another address") as problem:
+        target_of(Endpoint(moved, endpoint.key))
+    assert problem.value.sent is False
+
+
 def test_a_server_without_a_key_is_real_and_has_none(alice, model, first):
     Deployment.objects.filter(pk=first.pk).update(needs_key=False, base_url="http://10.0.0.5:8080")
     key_for(first, "left")  # saved when it wanted one
