@@ -1,4 +1,4 @@
-"""Provider keys in the admin, with a test: the table is `providers`' own, the test needs the ledger."""
+"""Keys and deployments in the admin, with a test: the tables are `providers`' own, the test needs the ledger."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,25 +12,29 @@ from django.utils.html import format_html
 
 from panel.key_test import Outcome, run_tests
 from panel.people import signed_in
+from providers.admin import DeploymentAdmin
 from providers.admin_keys import UpstreamKeyAdmin
-from providers.admin_rest import Tool
+from providers.admin_rest import RestingAdmin, Tool
 from providers.endpoints import Endpoint
-from providers.models import UpstreamKey
+from providers.models import Deployment, UpstreamKey
 
 MOST_AT_ONCE = 5
 
-admin.site.unregister(UpstreamKey)
+admin.site.unregister([Deployment, UpstreamKey])
 
 
-@admin.register(UpstreamKey)
-class TestedKeyAdmin(UpstreamKeyAdmin):
-    """Tests are for the team's keys: a member's own costs that member money at the provider."""
+class TestedAdmin(RestingAdmin):
+    """A “Test” button on a row's page; a subclass says which rows have one, and runs it."""
 
-    actions = ("test_selected", "put_back")
+    def is_tested(self, row: Any) -> bool:
+        raise NotImplementedError
 
-    def tools(self, request: HttpRequest, row: UpstreamKey) -> list[Tool]:
+    def test_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        raise NotImplementedError
+
+    def tools(self, request: HttpRequest, row: Any) -> list[Tool]:
         found = super().tools(request, row)
-        if row.owner_id or not self.has_change_permission(request, row):
+        if not (self.is_tested(row) and self.has_change_permission(request, row)):
             return found
         return [Tool("Test", self.address_of("test", row)), *found]
 
@@ -40,9 +44,45 @@ class TestedKeyAdmin(UpstreamKeyAdmin):
     def test_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        key = self.posted_row(request, pk)
-        self._test(request, [key])
-        return HttpResponseRedirect(self.address_of("change", key))
+        row = self.posted_row(request, pk)
+        self.test_rows(request, [row])
+        return HttpResponseRedirect(self.address_of("change", row))
+
+    def tell(self, request: HttpRequest, row: Any, outcome: Outcome) -> None:
+        """What came out, with the way to its usage record; and a line in the row's history."""
+        link = ""
+        if outcome.record:
+            self.log_change(request, row, f"Tested. {outcome.words}")
+            address = reverse(f"{self.admin_site.name}:billing_usagerecord_change", args=[outcome.record.pk])
+            link = format_html(' <a href="{}">Usage record</a>', address)
+        tell = messages.success if outcome.ok else messages.error
+        tell(request, format_html("{}: {} {}{}", str(row), outcome.words, outcome.note, link))
+
+
+@admin.register(Deployment)
+class TestedDeploymentAdmin(TestedAdmin, DeploymentAdmin):
+    """A server that asks for no key is tested itself; elsewhere each key is."""
+
+    def is_tested(self, row: Deployment) -> bool:
+        return not row.needs_key
+
+    def test_rows(self, request: HttpRequest, rows: Sequence[Deployment]) -> None:
+        keyless = [row for row in rows if self.is_tested(row)]
+        outcomes = run_tests(endpoints=[Endpoint(row, None) for row in keyless], by=signed_in(request))
+        for row, outcome in zip(keyless, outcomes, strict=True):
+            self.tell(request, row, outcome)
+        if len(keyless) < len(rows):
+            messages.warning(request, "This deployment is called with keys: test one of them.")
+
+
+@admin.register(UpstreamKey)
+class TestedKeyAdmin(TestedAdmin, UpstreamKeyAdmin):
+    """Tests are for the team's keys: a member's own costs that member money at the provider."""
+
+    actions = ("test_selected", "put_back")
+
+    def is_tested(self, row: UpstreamKey) -> bool:
+        return row.owner_id is None
 
     @admin.action(description=f"Test (up to {MOST_AT_ONCE})", permissions=["change"])
     def test_selected(self, request: HttpRequest, queryset: QuerySet[UpstreamKey]) -> None:
@@ -50,25 +90,15 @@ class TestedKeyAdmin(UpstreamKeyAdmin):
         if len(keys) > MOST_AT_ONCE:
             messages.error(request, f"Nothing was tested: choose at most {MOST_AT_ONCE} keys at once.")
             return
-        self._test(request, keys)
+        self.test_rows(request, keys)
 
-    def _test(self, request: HttpRequest, keys: Sequence[UpstreamKey]) -> None:
-        teams = [key for key in keys if key.owner_id is None]
+    def test_rows(self, request: HttpRequest, rows: Sequence[UpstreamKey]) -> None:
+        teams = [key for key in rows if self.is_tested(key)]
         outcomes = run_tests(endpoints=[Endpoint(key.deployment, key) for key in teams], by=signed_in(request))
         for key, outcome in zip(teams, outcomes, strict=True):
-            self._tell(request, key, outcome)
-        if len(teams) < len(keys):
+            self.tell(request, key, outcome)
+        if len(teams) < len(rows):
             messages.warning(request, "A member's own key is tested by that member alone, under Settings.")
-
-    def _tell(self, request: HttpRequest, key: UpstreamKey, outcome: Outcome) -> None:
-        if outcome.record:
-            self.log_change(request, key, f"Tested. {outcome.words}")
-        link = ""
-        if outcome.record:
-            address = reverse(f"{self.admin_site.name}:billing_usagerecord_change", args=[outcome.record.pk])
-            link = format_html(' <a href="{}">Usage record</a>', address)
-        tell = messages.success if outcome.ok else messages.error
-        tell(request, format_html("{}: {} {}{}", str(key), outcome.words, outcome.note, link))
 
     def response_add(self, request: HttpRequest, obj: UpstreamKey, post_url_continue: str | None = None) -> Any:
         """On to the key's own page, where its test is one click away."""

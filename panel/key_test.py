@@ -43,11 +43,12 @@ LONGEST_SAYING = 60
 REASONS = {
     401: "Refused by the provider: the key is not valid (401). Save a new one.",
     402: "The provider says that no credit is left on this key (402). Add credit there, then test again.",
-    403: "The provider does not allow this key to use this model (403). Look at its rights there.",
-    404: "The provider does not know this model or address (404). Somebody has to look at the deployment.",
+    403: "The provider does not allow this key to use this model (403). Check the key’s rights there.",
+    404: "The provider does not know this model or address (404). An admin has to correct the deployment.",
     406: "The provider says that no credit is left on this key (406). Add credit there, then test again.",
     429: "The provider is taking no more requests with this key for now (429). Wait a little, then test again.",
 }
+ASKS_FOR_A_KEY = "The server asks for a key (401). Tick “Needs key”, save, and add one."
 NO_PRICE = "The model has no price yet, so members cannot use this key: add one under Prices."
 Status = UsageRecord.Outcome
 
@@ -190,13 +191,15 @@ class Trial:
 
     def _problem(self) -> str:
         error = self._error
+        if isinstance(error, UpstreamError) and error.upstream_status == 401 and not self._endpoint.key:
+            return ASKS_FOR_A_KEY
         if isinstance(error, UpstreamError) and error.upstream_status in REASONS:
             return REASONS[error.upstream_status]
         return error.message if error else "The test was cut off. Test again."
 
     def _note(self, record: UsageRecord | None) -> str:
         if self._endpoint.own_key:
-            return "Your own key: no credits."
+            return "Your own key: it cost no credits here."
         if record and record.price_id is None and self._endpoint.key:
             return NO_PRICE
         return f"It cost the house {plain(record.charge)} credits." if record and record.charge else "It cost nothing."
@@ -240,12 +243,12 @@ def _taken(endpoint: Endpoint, by: User) -> Endpoint:
     if key and key.host != vault.host_of(deployment):
         raise NotNow(f"This key was saved for {key.host}, and the model is served elsewhere now. Save the key again.")
     payer = {"user": by} if taken.own_key else {"user": None}
-    now, subjects = timezone.now(), _subjects(taken)
+    now, subjects, tested = timezone.now(), _subjects(taken), "key" if key else "deployment"
     running = Hold.objects.filter(state=Hold.State.OPEN, subject__startswith=subjects, created__gt=now - LOST_AFTER)
     if running.exists():
-        raise NotNow("This key is being tested at this moment. Wait for that answer.")
+        raise NotNow(f"This {tested} is being tested at this moment. Wait for that answer.")
     if UsageRecord.objects.filter(**payer, created__gt=now - PAUSE, subject__startswith=subjects).exists():
-        raise NotNow(f"This key was tested just now. Wait {PAUSE.seconds} s, then test again.")
+        raise NotNow(f"This {tested} was tested just now. Wait {PAUSE.seconds} s, then test again.")
     if key and key.state == UpstreamKey.State.BROKE:
         _wake(key)
     return taken

@@ -117,7 +117,7 @@ def test_a_member_adds_replaces_and_removes_an_own_key(visit, own_site, real_hos
         expect(card).to_contain_text(f"…{key[-4:]}")
     assert OWN_KEY not in member.content()
     card.get_by_role("button", name=re.compile("^Test")).click()
-    expect(card.get_by_role("alert")).to_contain_text(re.compile("Answered in .*Your own key: no credits"))
+    expect(card.get_by_role("alert")).to_contain_text(re.compile("Answered in .*Your own key: it cost no credits here"))
     expect(card.get_by_role("button", name=re.compile("^Test"))).to_be_focused()
     assert key_seen_by(real_host, "pong") == fingerprint(OWN_KEY)
     member.goto("/")

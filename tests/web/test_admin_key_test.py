@@ -11,7 +11,7 @@ from billing.audit import audit
 from billing.models import UsageRecord
 from providers import client as http
 from providers import threads
-from providers.models import UpstreamKey
+from providers.models import Deployment, UpstreamKey
 from providers.services import save_key
 from tests.canary import CANARY
 from tests.factories import make_model, make_user
@@ -19,6 +19,7 @@ from tests.providers.upstream import STORY, delta, serving, status, streamed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEYS = "/admin/providers/upstreamkey/"
+PLACES = "/admin/providers/deployment/"
 PONG = streamed(delta("pong"), *STORY[2:])
 
 
@@ -47,6 +48,20 @@ def saved(settings):
         deployment = make_model(dialect="thinking", base_url=upstream.url).deployments.get()
         plain = [CANARY, *(f"sk-number-0123456-{number:04}" for number in range(1, count))]
         return [save_key(deployment=deployment, plain=each, owner=owner) for each in plain]
+
+    return sync_to_async(make)
+
+
+@pytest.fixture
+def keyless(settings):
+    """Makes a deployment at an upstream on this machine that asks for no key."""
+
+    def make(upstream):
+        settings.PRIVATE_UPSTREAMS = [f"127.0.0.1:{upstream.port}"]
+        deployment = make_model(dialect="thinking", base_url=upstream.url).deployments.get()
+        deployment.needs_key = False
+        deployment.save()
+        return deployment
 
     return sync_to_async(make)
 
@@ -114,4 +129,34 @@ async def test_after_adding_a_key_its_test_is_offered(admins, saved):
     added = await UpstreamKey.objects.aget(last_four="new1")
     assert "“Test” asks it for one word and says whether it works." in page
     assert f'action="{KEYS}{added.pk}/test/"' in page
+    assert upstream.requests == []
+
+
+async def test_a_server_without_a_key_is_tested_on_its_own_page(admins, keyless):
+    async with serving(PONG) as upstream:
+        page = await press(admins, f"{PLACES}{(await keyless(upstream)).pk}/test/")
+
+    assert "“pong” It cost the house 0.0000052 credits. <a href=" in page
+    assert f'action="{PLACES}{(await Deployment.objects.aget()).pk}/test/"' in page
+    assert (await LogEntry.objects.aget()).change_message.startswith("Tested. Answered in ")
+
+
+async def test_a_server_that_wants_a_key_after_all_says_so(admins, keyless):
+    async with serving(status(401)) as upstream:
+        address = f"{PLACES}{(await keyless(upstream)).pk}/test/"
+        page = await press(admins, address)
+        assert "The server asks for a key (401). Tick “Needs key”, save, and add one. It cost nothing." in page
+        page = await press(admins, address)
+
+    assert "This deployment was tested just now. Wait 5 s, then test again." in page
+
+
+async def test_a_place_with_keys_says_to_test_one_of_them(admins, saved):
+    async with serving(PONG) as upstream:
+        (key,) = await saved(upstream)
+        page = (await admins.get(f"{PLACES}{key.deployment_id}/change/")).content.decode()
+        assert "/test/" not in page
+        page = await press(admins, f"{PLACES}{key.deployment_id}/test/")
+
+    assert "This deployment is called with keys: test one of them." in page
     assert upstream.requests == []

@@ -80,7 +80,7 @@ async def test_a_good_key_answers_with_one_tiny_request_for_nothing(members, ali
 
     assert "Answered in 0." in card
     assert "“pong” <span" in card
-    assert "Your own key: no credits." in card
+    assert "Your own key: it cost no credits here." in card
     assert "<html" not in card
     (request,) = upstream.requests
     assert request.json["messages"] == [{"role": "user", "content": "Reply with the word: pong."}]
@@ -100,7 +100,7 @@ async def test_without_javascript_the_page_tells_the_same(members, alice, place)
     assert response.redirect_chain == [("/settings/keys/", 302)]
     page = response.content.decode()
     assert "Deepseek-V3.1, …wxyz: Answered in 0." in page
-    assert "“pong” Your own key: no credits." in page
+    assert "“pong” Your own key: it cost no credits here." in page
 
 
 @pytest.mark.parametrize(
