@@ -169,7 +169,8 @@ class DeploymentAdmin(RestingAdmin, KeptAdmin):
     def pause(self, deployment: Deployment) -> str:
         """A deployment that is called with keys leaves the resting to them."""
         if deployment.needs_key:
-            return "Each key rests by itself: see Provider keys."
+            keys = f"{reverse('admin:providers_upstreamkey_changelist')}?deployment__id__exact={deployment.pk}"
+            return format_html('Each key rests by itself: see <a href="{}">its keys</a>.', keys)
         return rest_of(deployment, timezone.now()) or "None"
 
     def get_urls(self) -> list[URLPattern]:
