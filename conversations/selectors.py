@@ -48,10 +48,14 @@ class ThreadMessage:
 
     @property
     def failed_attempts(self) -> list[str]:
-        """Why it went wrong elsewhere before this came, in words, one for each try; empty when the first one did."""
+        """What went wrong before this came, one sentence for each try; empty when the first one did.
+
+        What to do about it, which the message goes on to say, is for whoever got no answer.
+        """
         attempts = self.usage.attempts if self.usage else []
         failed = [each for each in attempts if each["result"] not in ("ok", "stopped")]
-        return [each.get("problem") or each["result"] for each in failed] if len(attempts) > 1 else []
+        said = [each.get("problem") or each["result"] for each in failed] if len(attempts) > 1 else []
+        return [f"{words.partition('. ')[0].rstrip('.')}." for words in said]
 
     @property
     def thought_seconds(self) -> float | None:

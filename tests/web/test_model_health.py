@@ -80,9 +80,11 @@ def test_health_is_read_once_for_pages_in_a_row(alice, model, django_assert_num_
     ],
 )
 def test_an_answer_says_which_tries_failed_before_it_came(page, alice, model, results, said):
-    tries = [{"result": result, "problem": "" if result == "ok" else f"<{result}>"} for result in results]
+    tries = [
+        {"result": result, "problem": "" if result == "ok" else f"<{result}> of V3.1. Try again."} for result in results
+    ]
     answer = add_turn(make_chat(alice, model, turns=0), attempts=tries)
     shown = html(page.get(f"/messages/{answer.pk}"))
     assert re.findall(r"<summary>(after [^<]*)</summary>", shown) == ([said] if said else [])
     failed = [result for result in results if said and result not in ("ok", "stopped")]
-    assert re.findall(r"<li>(.*?)</li>", shown) == [f"&lt;{result}&gt;" for result in failed]
+    assert re.findall(r"<li>(.*?)</li>", shown) == [f"&lt;{result}&gt; of V3.1." for result in failed]
