@@ -120,7 +120,7 @@ def test_the_health_in_numbers_and_words(page, model, clock):
     shown = text(page("/models/deepseek-v31-terminus/"))
 
     assert "Health Backend degraded The simulated upstream answers for this model just now" in shown
-    assert "First token, usually 0.6 s First token, 95 of 100 1.2 s Failed, last 15 minutes 33 % of 3 calls" in shown
+    assert "First token, usually 0.6 s First token, 95 % within 1.2 s Failed, last 15 minutes 33 % of 3 calls" in shown
     assert "Last error, 4 minutes ago : EigenAI did not answer within 60 s." in shown
     assert "The last hour: 4 calls and probes, 1 failed" in shown
     assert "11:16 1 – 0.6 s 12:02 – 1 – 12:06 2 – 0.6 s" in shown
@@ -259,8 +259,8 @@ def test_admins_see_every_deployment_with_its_keys(client, alice, model, clock):
 
     shown = text(html.unescape(client.get(f"/models/{model.name}/").content.decode()))
 
-    assert "EigenAI app.eigenai.com Not checked yet On 1 1 2" in shown
-    assert "OpenAI-compatible http://10.0.0.5:80 Not checked yet Off – – –" in shown
+    assert "EigenAI app.eigenai.com, deepseek-v31-terminus Not checked yet On 1 1 2" in shown
+    assert "OpenAI-compatible http://10.0.0.5:80, b Not checked yet Off – – –" in shown
     client.force_login(alice)
     assert b"Only admins see this" not in client.get(f"/models/{model.name}/").content
 
