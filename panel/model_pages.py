@@ -9,6 +9,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from accounts.models import User
 from conversations.selectors import ModelChoice, picker
 from conversations.views import PageRequest, signed_in
 from panel.model_health import ago, hour_of, places_of
@@ -70,7 +71,7 @@ def page_of(request: PageRequest, choice: ModelChoice) -> dict[str, Any]:
         "health": health,
         "last_error": ago(health.last_error_at) if health.last_error_at else "",
         "hour": hour_of(deployment) if deployment else None,
-        "places": places_of(choice.model, deployments) if request.user.is_staff else [],
+        "places": places_of(choice.model, deployments) if may_see_places(request.user) else [],
         "parameters": parameter_rows(choice.model.dialect),
         "input_schema": input_schema(choice.model.dialect),
         "output_schemas": output_schemas(choice.model.dialect),
@@ -80,6 +81,11 @@ def page_of(request: PageRequest, choice: ModelChoice) -> dict[str, Any]:
         "key_name": KEY,
         "hidden_host": HIDDEN_HOST,
     }
+
+
+def may_see_places(user: User) -> bool:
+    """As the admin's own list of them: hosts may be of a private network."""
+    return user.is_staff and user.has_perm("providers.view_deployment")
 
 
 @lru_cache(maxsize=32)
