@@ -26,6 +26,7 @@ from providers import dialects, tokens, vault
 from providers.endpoints import Endpoint
 from providers.errors import ChatsiteError, UpstreamError
 from providers.models import Deployment, UpstreamKey
+from providers.redaction import without_key
 from providers.routing import Route
 from providers.types import ChatMessage, ChatRequest, ContentDelta, Event, ReasoningDelta, Sampling, UsageReported
 
@@ -178,11 +179,16 @@ class Trial:
             purpose=PURPOSE,
         )
 
+    @property
+    def _key(self) -> str:
+        """What was sent as the key: an answer may repeat it, and what it says goes into pages and the admin's history."""
+        return vault.open_key(self._endpoint.key) if self._endpoint.key else ""
+
     def _first_token_ms(self) -> int | None:
         return self._route.attempts[-1]["first_token_ms"] if self._route.attempts else None
 
     def _answer(self) -> str:
-        said = " ".join(self._text.split())
+        said = without_key(" ".join(self._text.split()), self._key)
         answered = f"Answered in {self._ended - self._began:.1f} s"
         if said:
             return f"{answered}: “{said[:LONGEST_SAYING]}{'…' if len(said) > LONGEST_SAYING else ''}”"

@@ -160,3 +160,13 @@ async def test_a_place_with_keys_says_to_test_one_of_them(admins, saved):
 
     assert "This deployment is called with keys: test one of them." in page
     assert upstream.requests == []
+
+
+async def test_a_key_that_an_answer_repeats_reaches_neither_the_page_nor_the_history(admins, saved):
+    async with serving(streamed(delta(f"You sent {CANARY[:30]}"), delta(CANARY[30:]), *STORY[2:])) as upstream:
+        (key,) = await saved(upstream)
+        page = await press(admins, f"{KEYS}{key.pk}/test/")
+
+    assert "“You sent [redacted]”" in page
+    entry = await LogEntry.objects.aget()
+    assert CANARY[:10] not in page + entry.change_message
