@@ -181,7 +181,7 @@ class Trial:
 
     @property
     def _key(self) -> str:
-        """What was sent as the key: an answer may repeat it, and what it says goes into pages and the admin's history."""
+        """What was sent: an answer may repeat it, and what it says goes into pages and the admin's history."""
         return vault.open_key(self._endpoint.key) if self._endpoint.key else ""
 
     def _first_token_ms(self) -> int | None:
