@@ -2,31 +2,30 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
-from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Sum
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.models import User
-from billing.models import Price, UsageRecord
+from billing import receipts
+from billing.models import UsageRecord
 from billing.services import wallet_of
-from conversations.templatetags.formats import price as price_words
-from panel.people import signed_in
+from conversations.views import PageRequest, signed_in
 
 PAGE = 50
 LAST_PAGE = 2000
-SOURCES = {"counted": "counted by us", "reported": "reported by upstream"}
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of records, each with its receipt; `older` and `newer` are page numbers, or None."""
+    """One page of records; `older` and `newer` are page numbers, or None."""
 
     number: int
-    lines: list[tuple[UsageRecord, str]]
+    lines: list[UsageRecord]
     older: int | None
 
     @property
@@ -34,11 +33,11 @@ class Page:
         return self.number - 1 if self.number > 1 else None
 
 
-@login_required
-@require_GET
-def usage(request: HttpRequest) -> HttpResponse:
+@require_safe
+@signed_in
+def usage(request: PageRequest) -> HttpResponse:
     """The page. An unreadable page number is the first page."""
-    user = signed_in(request)
+    user = request.user
     asked = request.GET.get("page", "")
     since = this_month()
     context = {
@@ -51,16 +50,16 @@ def usage(request: HttpRequest) -> HttpResponse:
 
 
 def this_month() -> datetime:
-    """Its first moment, in the site's time zone."""
+    """Its first moment, in the reader's time zone."""
     return timezone.localtime().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def page_of(user: User, number: int) -> Page:
     """Page `number`, from 1. No count: one row more than a page says whether there is another."""
     number = min(max(number, 1), LAST_PAGE)
-    mine = UsageRecord.objects.filter(user=user).select_related("price").order_by("-created", "-id")
+    mine = UsageRecord.objects.filter(user=user).select_related("hold", "price").order_by("-created", "-id")
     first = (number - 1) * PAGE
-    found = [(record, receipt(record)) for record in mine[first : first + PAGE + 1]]
+    found = list(mine[first : first + PAGE + 1])
     return Page(number, found[:PAGE], number + 1 if len(found) > PAGE and number < LAST_PAGE else None)
 
 
@@ -75,27 +74,11 @@ def totals(user: User, since: datetime) -> dict[str, int]:
     )
 
 
-def receipt(record: UsageRecord) -> str:
-    """How the charge came about."""
-    if record.completion_tokens == 0:
-        return "Nothing was answered, so nothing was charged."
-    tokens = f"{record.prompt_tokens:,} in + {record.completion_tokens:,} out"
-    source = SOURCES[record.source]
-    if record.own_key:
-        return f"{tokens}, {source}. Your own key: no credits."
-    if record.price is None:
-        return f"{tokens}, without a price, {source}."
-    return f"{_terms(record, record.price)} per million, {source}."
-
-
-def _terms(record: UsageRecord, price: Price) -> str:
-    """Tokens of each kind times what they cost. A kind without a price of its own is part of the whole."""
-    cached = 0 if price.cached_input is None else record.cached_tokens
-    reasoning = 0 if price.reasoning is None else record.reasoning_tokens
-    terms = [
-        (record.prompt_tokens - cached, "in", price.input),
-        (cached, "cached in", price.cached_input or 0),
-        (record.completion_tokens - reasoning, "out", price.output),
-        (reasoning, "reasoning", price.reasoning or 0),
-    ]
-    return " + ".join(f"{count:,} {kind} × {price_words(rate)}" for count, kind, rate in terms if count)
+@require_safe
+@signed_in
+def receipt(request: PageRequest, record_id: UUID) -> HttpResponse:
+    """How one charge came about: a page, or for a fragment's request the receipt alone. Only the payer sees it."""
+    records = UsageRecord.objects.select_related("hold", "price")
+    record = get_object_or_404(records, pk=record_id, user=request.user)
+    page = "billing/_receipt.html" if request.htmx else "panel/usage_receipt.html"
+    return render(request, page, {"record": record, "receipt": receipts.receipt(record)})
