@@ -21,6 +21,8 @@ from providers.errors import UpstreamUnavailable
 from providers.models import Deployment, Model, Resting, UpstreamKey
 
 _lots = SystemRandom()
+# Sent in the place of a key to the simulated upstream, which wants some key.
+STAND_IN = "no-key-is-saved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,7 @@ def target_of(endpoint: Endpoint) -> Target:
 
 def _key_for(endpoint: Endpoint) -> str:
     if endpoint.key is None:
-        return "simulated" if endpoint.simulated else ""
+        return STAND_IN if endpoint.simulated else ""
     try:
         return vault.open_key(endpoint.key, endpoint.deployment)
     except ImproperlyConfigured as error:

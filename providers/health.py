@@ -87,6 +87,7 @@ def _in_seconds(milliseconds: int | None) -> str:
 NOT_CHECKED = Health()
 ONLY_THE_FIRST = "Its first provider does not answer just now; the next one answers instead."
 _cached: dict[UUID, tuple[float, Health]] = {}
+_hours: dict[UUID, tuple[float, list[Minute]]] = {}
 
 
 def observe(attempts: Iterable[Mapping[str, Any]]) -> None:
@@ -146,6 +147,7 @@ def _of_model(places: Sequence[Health]) -> Health:
 def forget_cached() -> None:
     """Have the next page read the rows anew: for tests."""
     _cached.clear()
+    _hours.clear()
 
 
 def health_of(deployments: Iterable[UUID]) -> dict[UUID, Health]:
@@ -189,7 +191,18 @@ def _percentile(ordered: Sequence[int], share: float) -> int | None:
 
 
 def history_of(deployment: Deployment) -> list[Minute]:
-    """Its last hour in steps of two minutes, the oldest first, the quiet ones included. One query."""
+    """Its last hour in steps of two minutes, the oldest first, the quiet ones included: at most 5 s old.
+
+    One query or none.
+    """
+    until, hour = _hours.get(deployment.pk, (0.0, []))
+    if until <= time.monotonic():
+        hour = _hour_of(deployment)
+        _hours[deployment.pk] = time.monotonic() + CACHED_SECONDS, hour
+    return hour
+
+
+def _hour_of(deployment: Deployment) -> list[Minute]:
     seconds = STEP.total_seconds()
     newest = datetime.fromtimestamp(timezone.now().timestamp() // seconds * seconds, UTC)
     starts = [newest - STEP * back for back in reversed(range(STEPS))]

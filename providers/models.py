@@ -162,6 +162,7 @@ class UpstreamKey(Resting):
     created = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
+        verbose_name = "provider key"
         constraints = [
             models.UniqueConstraint(
                 name="upstream_key_one_per_member_and_deployment",

@@ -1,6 +1,7 @@
 """httpx over aiohttp: what carries a request to an upstream, and hands back a body that can be read cheaply."""
 
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from io import BytesIO
 
 import aiohttp
 import httpx
@@ -43,7 +44,8 @@ class Transport(httpx.AsyncBaseTransport):
             request.method,
             str(request.url),
             headers=request.headers,
-            data=request.content or None,
+            # As a file, it is sent in pieces: megabytes at once would hold up the loop, and aiohttp warns of them.
+            data=BytesIO(request.content) if request.content else None,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(connect=request.extensions["timeout"]["pool"]),
         )

@@ -142,5 +142,6 @@ class Migration(migrations.Migration):
             model_name='observation',
             constraint=models.CheckConstraint(condition=models.Q(('ok', True), models.Q(('problem', ''), _negated=True), _connector='OR'), name='observation_failed_for_a_reason'),
         ),
+        migrations.AlterModelOptions(name="upstreamkey", options={"verbose_name": "provider key"}),
         migrations.RunPython(name_the_abilities, migrations.RunPython.noop, elidable=True),
     ]

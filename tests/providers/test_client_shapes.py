@@ -168,3 +168,12 @@ async def test_an_event_just_within_the_limit_is_given():
     events = await events_of(streamed(data(chunk), data("[DONE]")))
 
     assert events == [ContentDelta(0, text), Finished(0, "stop")]
+
+
+async def test_a_request_of_megabytes_is_sent_whole_and_without_a_warning():
+    long = ChatRequest(model="deepseek-chat", messages=(ChatMessage("user", "a" * 2_000_000),))
+    async with serving(streamed(*STORY)) as upstream, calling(upstream) as client:
+        assert await all_of(client.stream(upstream.target(), long)) == EVENTS
+    assert upstream.requests[0].json["messages"] == [{"role": "user", "content": "a" * 2_000_000}]
+    assert int(upstream.requests[0].header("content-length")) > 2_000_000
+    assert upstream.requests[0].header("transfer-encoding") is None

@@ -29,7 +29,7 @@ def only(model, user):
 def test_without_a_key_the_simulator_stands_in(alice, model):
     endpoint = only(model, alice)
     assert endpoint.simulated
-    assert (target_of(endpoint).base_url, target_of(endpoint).key) == ("http://127.0.0.1:9", "simulated")
+    assert (target_of(endpoint).base_url, target_of(endpoint).key) == ("http://127.0.0.1:9", "no-key-is-saved")
 
 
 def test_with_a_key_the_same_model_is_asked_at_its_real_host(alice, model, deployment):
