@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from accounts import fail_points
 from billing.models import Account, Hold, Transfer, UsageRecord, house_id
 from billing.pricing import FREE, Rates, Tokens, charge
 from billing.services import post
@@ -52,6 +53,7 @@ def close(subject: str, ending: Ending) -> UsageRecord | None:
     if cost:
         _post_charge(hold, cost)
     health.observe(ending.attempts)
+    fail_points.reached("inside_settle")
     return _record(hold, ending, rates, tokens, source, cost)
 
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts import fail_points
 from billing.money import to_nano
 
 TAG = "settings"
@@ -22,7 +23,14 @@ NEW_KEY = 'python -c "import base64, os; print(base64.b64encode(os.urandom(32)).
 @register(TAG)
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
     """Everything that is wrong with the settings."""
-    return [*_secret_key(), *_encryption_keys(), *_starting_credits(), *_private_upstreams(), *_site_url()]
+    return [
+        *_secret_key(),
+        *_encryption_keys(),
+        *_starting_credits(),
+        *_private_upstreams(),
+        *_site_url(),
+        *_fail_points(),
+    ]
 
 
 def _secret_key() -> Iterator[CheckMessage]:
@@ -106,6 +114,22 @@ def _site_url() -> Iterator[CheckMessage]:
             f"SITE_URL is {settings.SITE_URL}: over http, passwords and chats can be read on their way; "
             "put a proxy with a certificate in front and write https.",
             id="chatsite.W001",
+        )
+
+
+def _fail_points() -> Iterator[CheckMessage]:
+    wanted, allowed = fail_points.WANTED, fail_points.ALLOWED
+    if not wanted and not allowed:
+        return
+    if not (wanted and allowed and _is_loopback(urlsplit(settings.SITE_URL).hostname or "")):
+        yield Error(
+            "FAIL_POINT and FAIL_POINTS_ALLOWED let a test kill this site, and only on a loopback address: unset both.",
+            id="chatsite.E009",
+        )
+    elif wanted not in fail_points.POINTS:
+        yield Error(
+            f"FAIL_POINT is {wanted!r}: write one of {', '.join(fail_points.POINTS)}, or unset it.",
+            id="chatsite.E010",
         )
 
 

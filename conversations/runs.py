@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.html import linebreaks
 
+from accounts import fail_points
 from billing.models import UsageRecord
 from billing.pricing import Tokens
 from billing.settlement import Ending, close
@@ -45,6 +46,8 @@ def claim(*, process: UUID, most: int) -> list[Work]:
         Generation.objects.filter(pk__in=ids, status=Generation.Status.QUEUED).update(
             status=Generation.Status.RUNNING, process=process, started=timezone.now()
         )
+    if ids:
+        fail_points.reached("after_started")
     taken = Generation.objects.with_rows().filter(pk__in=ids, process=process).order_by("created")
     return [_work(generation) for generation in taken]
 
@@ -106,6 +109,7 @@ def save_progress(answers: list[Progress]) -> None:
             [Message(pk=each.message, text=each.text, reasoning=each.reasoning) for each in answers],
             ["text", "reasoning"],
         )
+    fail_points.reached("mid_stream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +190,10 @@ def _ending(generation: Generation, result: Result) -> Ending:
 
 def end(generation: Generation, result: Result) -> str:
     """Finish the turn and return the status that stands: another's, when somebody else ended it first."""
-    return result.status if finish_turn(generation, result) else _status(generation)
+    fail_points.reached("before_settle")
+    won = finish_turn(generation, result)
+    fail_points.reached("after_settle")
+    return result.status if won else _status(generation)
 
 
 def give_up(generation: Generation) -> str:

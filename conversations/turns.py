@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts import fail_points
 from accounts.models import User
 from billing.admission import Caller, admit
 from conversations.engine import bell
@@ -184,8 +185,13 @@ def _record_and_hold(asked: Asked) -> Generation:
     generation.route = [candidate.as_json() for candidate in admission.candidates]
     generation.simulated = admission.candidates[0].endpoint.simulated
     generation.save(update_fields=["route", "simulated"])
-    transaction.on_commit(bell.ring)
+    transaction.on_commit(_recorded)
     return generation
+
+
+def _recorded() -> None:
+    fail_points.reached("after_hold")
+    bell.ring()
 
 
 def _record_turn(user: User, prompt: Message, model: Model, params: Params, client_id: UUID) -> Generation:

@@ -21,10 +21,10 @@ BROWSER = "tests/browser"
 WITHOUT_DATABASE = (
     *("tests/server", "tests/simulator", "tests/contract", "tests/tools"),
     *("tests/deploy/test_compose.py", "tests/deploy/test_make_run.py", "tests/deploy/test_proxy.py"),
-    *("tests/live/test_canary.py", "tests/live/test_third_party_server.py"),
+    *("tests/live/test_canary.py", "tests/live/test_crashes.py", "tests/live/test_third_party_server.py"),
 )
 # Whole sites on PostgreSQL and Redis, for the step that is about PostgreSQL.
-DISTRIBUTED = ("tests/deploy/test_canary.py", "tests/deploy/test_distributed.py")
+DISTRIBUTED = ("tests/deploy/test_canary.py", "tests/deploy/test_crashes.py", "tests/deploy/test_distributed.py")
 NEEDS_PROGRAMS = ("tests/tools/test_services.py",)
 OURS = ("DATABASE_URL", "REDIS_URL", "TEST_POSTGRES_URL", "TEST_REDIS_URL", "DATA_DIR", "DJANGO_SETTINGS_MODULE")
 
