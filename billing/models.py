@@ -73,6 +73,7 @@ class Price(models.Model):
     reasoning = models.BigIntegerField(null=True, blank=True)
     effective_from = models.DateTimeField(default=timezone.now)
     source = models.CharField(max_length=12, choices=Source.choices, default=Source.ADMIN)
+    reason = models.CharField(max_length=300, blank=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
 
     class Meta:
@@ -84,7 +85,12 @@ class Price(models.Model):
                 & (Q(cached_input__isnull=True) | Q(cached_input__gte=0))
                 & (Q(reasoning__isnull=True) | Q(reasoning__gte=0)),
             ),
-            models.CheckConstraint(name="price_is_bounded", condition=Q(input__lt=LIMIT, output__lt=LIMIT)),
+            models.CheckConstraint(
+                name="price_is_bounded",
+                condition=Q(input__lt=LIMIT, output__lt=LIMIT)
+                & (Q(cached_input__isnull=True) | Q(cached_input__lt=LIMIT))
+                & (Q(reasoning__isnull=True) | Q(reasoning__lt=LIMIT)),
+            ),
         ]
 
     def __str__(self) -> str:

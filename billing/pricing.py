@@ -21,9 +21,10 @@ class Rates:
 
     def are_at_most(self, other: "Rates") -> bool:
         """Whether nothing costs more than it does there."""
-        return all(mine <= theirs for mine, theirs in zip(self._all_four(), other._all_four(), strict=True))
+        return all(mine <= theirs for mine, theirs in zip(self.all_four(), other.all_four(), strict=True))
 
-    def _all_four(self) -> tuple[int, int, int, int]:
+    def all_four(self) -> tuple[int, int, int, int]:
+        """Input, output, cached input, reasoning, as they are charged."""
         cached = self.input if self.cached_input is None else self.cached_input
         return self.input, self.output, cached, self.output if self.reasoning is None else self.reasoning
 

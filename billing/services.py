@@ -82,10 +82,19 @@ def set_price(
     cached_input: int | None = None,
     reasoning: int | None = None,
     source: str = Price.Source.ADMIN,
+    reason: str = "",
     actor: User | None = None,
     effective_from: datetime | None = None,
 ) -> Price:
-    """A new price version, in nanocredits per million tokens. Earlier versions stay as they are."""
+    """A new price version, in nanocredits per million tokens. Earlier versions stay as they are.
+
+    None in force before now: a moment that is over is a ValueError, so that nothing is priced again.
+    """
+    # One at a time for each deployment; the moment is taken when it is our turn.
+    Deployment.objects.select_for_update(no_key=True).values_list("pk").get(pk=deployment.pk)
+    now = timezone.now()
+    if effective_from and effective_from < now:
+        raise ValueError("A price cannot begin in the past.")
     return Price.objects.create(
         deployment=deployment,
         input=input,
@@ -93,8 +102,9 @@ def set_price(
         cached_input=cached_input,
         reasoning=reasoning,
         source=source,
+        reason=reason,
         actor=actor,
-        effective_from=effective_from or timezone.now(),
+        effective_from=effective_from or now,
     )
 
 
