@@ -2,20 +2,22 @@
 
 from collections.abc import Callable
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from accounts.admin_rows import Admin, ReadOnlyAdmin
 from billing.attempts import attempts_table
-from billing.forms import PriceForm
 from billing.grant_page import grant_page
 from billing.models import Account, Hold, Price, Transfer, UsageRecord
 from billing.money import plain
-from billing.services import set_price
+from billing.price_page import price_page, undo_page
+from billing.prices import Timeline, unpriced
 
 
 def number(field: str, title: str = "", words: Callable[[int], str] = "{:,}".format, zero: str = "–") -> Any:
@@ -47,6 +49,11 @@ def time(row: Any) -> str:
     return f"{row.created:%Y-%m-%d %H:%M:%S}"
 
 
+@admin.display(description="from (UTC)")
+def begins(price: Price) -> str:
+    return f"{price.effective_from:%Y-%m-%d %H:%M}"
+
+
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
     list_display = ("__str__", amount("posted"), amount("held"), amount("available"))
@@ -73,39 +80,62 @@ class AccountAdmin(ReadOnlyAdmin):
 
 @admin.register(Price)
 class PriceAdmin(Admin):
-    """A change is a new version: nothing here is edited or deleted."""
+    """A change is a new version, previewed and confirmed: nothing here is edited or deleted."""
 
-    form = PriceForm
     actions = None
-    list_display = (
-        "deployment",
-        rate("input"),
-        rate("output"),
-        rate("cached_input"),
-        rate("reasoning"),
-        "source",
-        "effective_from",
-        "actor",
-    )
     list_filter = ("source", "deployment__model")
     list_select_related = ("deployment__model", "actor")
     list_per_page = 50
+    show_full_result_count = False
+    # Of each deployment the version that begins last stands on top.
+    ordering = ("deployment__model__position", "deployment__position", "deployment_id", "-effective_from", "-id")
+    sortable_by = ()
+    figures = (rate("input"), rate("output"), rate("cached_input"), rate("reasoning"))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return "deployment", self._state(request), *self.figures, begins, "who", "reason"
+
+    def _state(self, request: HttpRequest) -> Callable[[Price], str]:
+        may = self.has_add_permission(request)
+
+        @admin.display(description="state")
+        def state(price: Price) -> str:
+            timeline: Timeline = request.__dict__.setdefault("timeline", None) or Timeline.of()
+            request.__dict__["timeline"] = timeline
+            values = {"price": price, "state": timeline.state(price), "may": may and timeline.can_go_back(price)}
+            return render_to_string("admin/billing/price/state.html", values)
+
+        return state
+
+    @admin.display(description="set by")
+    def who(self, price: Price) -> str:
+        """Who set it, and where its figures come from if not from that person."""
+        if price.source == Price.Source.ADMIN:
+            return str(price.actor or "a file, by manage.py apply")
+        source = price.get_source_display()
+        return f"{price.actor}, {source}" if price.actor else source
 
     def get_fields(self, request: HttpRequest, obj: Price | None = None) -> Any:
-        if obj is None:
-            return ("deployment", "input", "output", "cached_input", "reasoning")
-        return self.list_display
+        return ("deployment", *self.figures, begins, "source", "actor", "reason")
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.undo)
+        return [path("<uuid:pk>/undo/", page, name="billing_price_undo"), *super().get_urls()]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        return price_page(self, request)
+
+    def undo(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        return undo_page(self, request, pk)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return super().changelist_view(request, {"unpriced": unpriced(), **(extra_context or {})})
 
     def has_change_permission(self, request: HttpRequest, obj: Price | None = None) -> bool:
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Price | None = None) -> bool:
         return False
-
-    def save_model(self, request: HttpRequest, obj: Price, form: Any, change: bool) -> None:
-        amounts = {name: form.cleaned_data[name] for name in ("input", "output", "cached_input", "reasoning")}
-        saved = set_price(deployment=obj.deployment, actor=request.user, **amounts)  # type: ignore[arg-type]  # staff is a User
-        obj.pk = saved.pk
 
 
 @admin.register(Transfer)

@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
+from billing.deployment_admin import PricedDeploymentAdmin
 from panel.key_test import Outcome, run_tests
 from panel.people import signed_in
-from providers.admin import DeploymentAdmin
 from providers.admin_keys import UpstreamKeyAdmin
 from providers.admin_rest import RestingAdmin, Tool
 from providers.endpoints import Endpoint
@@ -60,7 +60,7 @@ class TestedAdmin(RestingAdmin):
 
 
 @admin.register(Deployment)
-class TestedDeploymentAdmin(TestedAdmin, DeploymentAdmin):
+class TestedDeploymentAdmin(TestedAdmin, PricedDeploymentAdmin):
     """A server that asks for no key is tested itself; elsewhere each key is."""
 
     def is_tested(self, row: Deployment) -> bool:
