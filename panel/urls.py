@@ -15,5 +15,6 @@ urlpatterns = [
     path("settings/keys/<uuid:deployment_id>/remove/", settings_keys.remove, name="remove_key"),
     path("settings/keys/<uuid:deployment_id>/test/", settings_keys.test, name="test_key"),
     path("settings/usage/", usage.usage, name="usage"),
+    path("settings/usage/export.csv", usage.export, name="usage_export"),
     path("settings/usage/<uuid:record_id>/", usage.receipt, name="receipt"),
 ]

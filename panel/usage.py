@@ -1,77 +1,76 @@
-"""Usage: what a member's requests used and cost, newest first, and how each charge came about."""
+"""Usage: what a member has, what a month cost by day and by model, and every charge with its receipt."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any, cast
+from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Count, Sum
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts.models import User
 from billing import receipts
-from billing.models import UsageRecord
+from billing.models import Account, Hold, UsageRecord
 from billing.services import wallet_of
 from conversations.views import PageRequest, signed_in
+from panel import usage_export
+from panel.usage_month import month_of, months_of, spending
+from panel.usage_rows import Choice, Entry, Key, key_from
 
 PAGE = 50
-LAST_PAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of records; `older` and `newer` are page numbers, or None."""
+    """Some entries; `older` is the key that the next page follows, or None."""
 
-    number: int
-    lines: list[UsageRecord]
-    older: int | None
-
-    @property
-    def newer(self) -> int | None:
-        return self.number - 1 if self.number > 1 else None
+    entries: list[Entry]
+    older: Key | None
 
 
 @require_safe
 @signed_in
 def usage(request: PageRequest) -> HttpResponse:
-    """The page. An unreadable page number is the first page."""
-    user = request.user
-    asked = request.GET.get("page", "")
-    since = this_month()
-    context = {
-        "page": page_of(user, int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 5 else 1),
-        "since": since,
-        "totals": totals(user, since),
-        "available": wallet_of(user).available,
+    """The page of a month. What cannot be read in its address is left out: this month, every model, the newest."""
+    month = month_of(request.GET.get("month", ""))
+    model = request.GET.get("model", "")
+    wallet = wallet_of(request.user)
+    after = key_from(request.GET.get("after", ""))
+    context: dict[str, Any] = {
+        "wallet": wallet,
+        "running": _running(wallet),
+        "month": month,
+        "months": months_of(request.user, month),
+        "model": model,
+        "spending": spending(request.user, month),
+        "page": _page(Choice(wallet, month, model), after),
+        "after": after,
+        "filters": urlencode({"month": month.name} | ({"model": model} if model else {})),
     }
     return render(request, "panel/usage.html", context)
 
 
-def this_month() -> datetime:
-    """Its first moment, in the reader's time zone."""
-    return timezone.localtime().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+def _running(wallet: Account) -> int:
+    """How many requests hold the credits that are held."""
+    return Hold.objects.filter(wallet=wallet, state=Hold.State.OPEN).count() if wallet.held else 0
 
 
-def page_of(user: User, number: int) -> Page:
-    """Page `number`, from 1. No count: one row more than a page says whether there is another."""
-    number = min(max(number, 1), LAST_PAGE)
-    mine = UsageRecord.objects.filter(user=user).select_related("hold", "price").order_by("-created", "-id")
-    first = (number - 1) * PAGE
-    found = list(mine[first : first + PAGE + 1])
-    return Page(number, found[:PAGE], number + 1 if len(found) > PAGE and number < LAST_PAGE else None)
+def _page(choice: Choice, after: Key | None) -> Page:
+    """One entry more than a page says whether there is another."""
+    found = choice.entries(after, PAGE + 1)
+    return Page(found[:PAGE], found[PAGE - 1].key if len(found) > PAGE else None)
 
 
-def totals(user: User, since: datetime) -> dict[str, int]:
-    """Sums of what the member used since then; the charge in nanocredits."""
-    return UsageRecord.objects.filter(user=user, created__gte=since).aggregate(
-        requests=Count("id"),
-        prompt=Sum("prompt_tokens", default=0),
-        completion=Sum("completion_tokens", default=0),
-        reasoning=Sum("reasoning_tokens", default=0),
-        charge=Sum("charge", default=0),
-    )
+@require_safe
+@signed_in
+def export(request: PageRequest) -> HttpResponse:
+    """The same rows as CSV: of the month and the model in the address, or of all time and all models."""
+    named = request.GET.get("month", "")
+    month = month_of(named) if named else None
+    choice = Choice(wallet_of(request.user), month, request.GET.get("model", ""))
+    response = StreamingHttpResponse(usage_export.lines(choice), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="usage{f"-{month.name}" if month else ""}.csv"'
+    return cast(HttpResponse, response)  # one type is declared for all views, and this is the other
 
 
 @require_safe

@@ -86,6 +86,6 @@ def test_the_cost_below_an_answer_leads_to_its_receipt(members, alice, model, se
 
 def test_each_row_of_the_usage_page_opens_to_its_receipt(members, alice):
     record = use(alice)
-    shown = members.get("/settings/usage/").content.decode()
+    shown = members.get("/settings/usage/?month=2025-11").content.decode()
     assert f'<a href="/settings/usage/{record.pk}/">' in shown
     assert "<b>0.001101600</b>" in shown
