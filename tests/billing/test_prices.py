@@ -1,5 +1,7 @@
 """Price versions over time: which one counts when, what another would have cost, and the way back."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -221,6 +223,27 @@ def test_what_was_previewed_is_not_made_when_the_price_moved(place, boss, clock,
     assert not Price.objects.filter(reason="Late").exists()
     made = confirm(wish, seen=preview(wish).seen, actor=boss, reason="Again")
     assert (made.input, made.effective_from, made.actor, made.reason) == (3, NOON + 3 * HOUR, boss, "Again")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_confirmations_at_once_one_makes_a_version(boss):
+    place = make_model(input=1, output=1).deployments.get()
+    seen = preview(change(place)).seen
+    start = threading.Barrier(2)
+
+    def try_it(input):
+        try:
+            start.wait(timeout=10)
+            confirm(change(place, input), seen=seen, actor=boss, reason="At once")
+        except PriceMoved:
+            return "moved"
+        finally:
+            connection.close()
+        return "made"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(try_it, (5, 6))) == ["made", "moved"]
+    assert Price.objects.count() == 2
 
 
 # The way back

@@ -107,6 +107,31 @@ def test_with_a_key_the_same_model_talks_to_the_real_host(visit, real_host):
     assert key_seen_by(real_host, "realword-1") == fingerprint(TEAM_KEY)
 
 
+def test_a_price_is_previewed_confirmed_and_undone(visit, own_site):
+    admin = visit("admin@example.org")
+    admin.goto("/admin/providers/deployment/")
+    row = admin.locator("#result_list tbody tr", has_text="deepseek-v31-terminus")
+    expect(row).to_contain_text("0.4 in · 2 out")
+    row.get_by_role("link", name="Set a price").click()
+    admin.get_by_label("Output").fill("5")
+    admin.get_by_role("textbox", name="Reason:").fill("The new list")
+    admin.get_by_role("button", name="Preview").click()
+    expect(admin.get_by_role("row", name=re.compile("Output 2 5 .150 %"))).to_be_visible()
+    admin.get_by_label("Yes, this is what I want").check()
+    admin.get_by_role("button", name="Confirm").click()
+    expect(admin.get_by_text(re.compile("Saved for .*0.4 in, 5 out"))).to_be_visible()
+    in_force = admin.locator("#result_list tbody tr", has_text="In force")
+    expect(in_force).to_contain_text("The new list")
+    in_force.get_by_role("link", name="Undo").click()
+    expect(admin.get_by_role("row", name=re.compile("Output 5 2 .60 %"))).to_be_visible()
+    admin.get_by_role("textbox", name="Reason:").fill("Mistyped")
+    admin.get_by_label("Yes, this is what I want").check()
+    admin.get_by_role("button", name="Confirm").click()
+    expect(in_force).to_contain_text("Mistyped")
+    expect(admin.locator("#result_list tbody tr")).to_have_count(3)
+    assert "sound" in own_site.command("audit_ledger")
+
+
 def test_a_member_adds_replaces_and_removes_an_own_key(visit, own_site, real_host):
     member = visit("person5@example.org")
     member.goto("/settings/keys/")
