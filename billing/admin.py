@@ -78,6 +78,14 @@ class AccountAdmin(ReadOnlyAdmin):
         )
 
 
+def _who(price: Price) -> str:
+    """Who set it, and where its figures come from if not from that person."""
+    if price.source == Price.Source.ADMIN:
+        return str(price.actor or "a file, by manage.py apply")
+    source = price.get_source_display()
+    return f"{price.actor}, {source}" if price.actor else source
+
+
 @admin.register(Price)
 class PriceAdmin(Admin):
     """A change is a new version, previewed and confirmed: nothing here is edited or deleted."""
@@ -93,7 +101,7 @@ class PriceAdmin(Admin):
     figures = (rate("input"), rate("output"), rate("cached_input"), rate("reasoning"))
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return "deployment", self._state(request), *self.figures, begins, "who", "reason"
+        return "deployment", self._state(request), *self.figures, begins, "who_and_why"
 
     def _state(self, request: HttpRequest) -> Callable[[Price], str]:
         may = self.has_add_permission(request)
@@ -107,13 +115,10 @@ class PriceAdmin(Admin):
 
         return state
 
-    @admin.display(description="set by")
-    def who(self, price: Price) -> str:
-        """Who set it, and where its figures come from if not from that person."""
-        if price.source == Price.Source.ADMIN:
-            return str(price.actor or "a file, by manage.py apply")
-        source = price.get_source_display()
-        return f"{price.actor}, {source}" if price.actor else source
+    @admin.display(description="set by, and why")
+    def who_and_why(self, price: Price) -> str:
+        reason = format_html('<div class="quiet">{}</div>', price.reason) if price.reason else ""
+        return format_html("{}{}", _who(price), reason)
 
     def get_fields(self, request: HttpRequest, obj: Price | None = None) -> Any:
         return ("deployment", *self.figures, begins, "source", "actor", "reason")
