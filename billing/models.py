@@ -215,7 +215,10 @@ class UsageRecord(models.Model):
             ),
             models.CheckConstraint(name="usage_source_is_known", condition=Q(source__in=["reported", "counted"])),
         ]
-        indexes = [models.Index(name="usage_of_a_user", fields=["user", "-created"])]
+        indexes = [
+            models.Index(name="usage_of_a_user", fields=["user", "-created"]),
+            models.Index(name="usage_of_a_user_and_model", fields=["user", "model_name", "-created"]),
+        ]
 
     def __str__(self) -> str:
         return self.subject
