@@ -39,7 +39,7 @@ lock: ## compile requirements/*.txt from pyproject.toml again
 	@$(LOCK) -o requirements/run.txt
 	@$(LOCK) --group dev -o requirements/dev.txt
 
-soak:
+soak: ## the long forms: 20 kills at each fail point, 100,000 random steps of the ledger (about an hour)
 	@tools/bootstrap.sh dev
 	@exec $(VENV)/python -m tools.test --soak
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
 
@@ -25,6 +25,7 @@ WITHOUT_DATABASE = (
 )
 # Whole sites on PostgreSQL and Redis, for the step that is about PostgreSQL.
 DISTRIBUTED = ("tests/deploy/test_canary.py", "tests/deploy/test_crashes.py", "tests/deploy/test_distributed.py")
+SOAK_LIMIT = 7200.0  # seconds for each long form
 NEEDS_PROGRAMS = ("tests/tools/test_services.py",)
 OURS = ("DATABASE_URL", "REDIS_URL", "TEST_POSTGRES_URL", "TEST_REDIS_URL", "DATA_DIR", "DJANGO_SETTINGS_MODULE")
 
@@ -35,6 +36,7 @@ class Step:
     command: list[str]
     env: Mapping[str, str] = field(default_factory=dict)
     judge: Callable[[int, str], Verdict] = by_status
+    limit: float | None = None  # seconds, where it is another than the runner's
     untested: str = ""  # why there is nothing to run; the summary says it
 
 
@@ -91,6 +93,19 @@ def pytest_without_services() -> Step:
 
 def pytest_on_postgres(env: Mapping[str, str]) -> Step:
     return _pytest("pytest on PostgreSQL", _without(BROWSER, *WITHOUT_DATABASE), env)
+
+
+def soak(env: Mapping[str, str]) -> list[Step]:
+    """The long forms of the tests that have one: 20 kills at each fail point, 100,000 steps of the ledger."""
+    long = {**env, "SOAK_CRASHES": "20", "SOAK_LEDGERS": "2000"}
+    on_sqlite = {name: value for name, value in long.items() if name != "DATABASE_URL"}
+    plan = [
+        _pytest("crashes on SQLite", ["tests/live/test_crashes.py"], on_sqlite),
+        _pytest("crashes on PostgreSQL", ["tests/deploy/test_crashes.py"], long),
+        _pytest("ledger on SQLite", ["tests/billing/test_random_ledger.py"], on_sqlite),
+        _pytest("ledger on PostgreSQL", ["tests/billing/test_random_ledger.py"], long),
+    ]
+    return [replace(step, limit=SOAK_LIMIT) for step in plan]
 
 
 def browser(env: Mapping[str, str]) -> Step:

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tools import steps
 from tools import test as runner
 from tools.programs import ROOT
 from tools.steps import Step, clean_environment
@@ -120,6 +121,18 @@ def test_a_runner_that_is_told_to_stop_takes_its_steps_along(tmp_path, how):
         os.kill(int(pid_file.read_text()), 0)
 
 
-def test_soak_says_that_there_is_nothing_yet(capsys):
-    assert runner.main(["--soak"]) == 0
-    assert capsys.readouterr().out == "There are no long forms of the tests yet.\n"
+def test_a_step_may_take_longer_than_others(monkeypatch):
+    monkeypatch.setattr(runner, "STEP_LIMIT", 0.01)
+
+    assert results(runner.run([python("long", "import time; time.sleep(0.2)", limit=10.0)])) == {"long": PASSED}
+
+
+def test_the_long_forms_run_on_each_database():
+    plan = {step.name: "DATABASE_URL" in step.env for step in steps.soak({"DATABASE_URL": "postgres://"})}
+
+    assert plan == {
+        "crashes on SQLite": False,
+        "crashes on PostgreSQL": True,
+        "ledger on SQLite": False,
+        "ledger on PostgreSQL": True,
+    }
