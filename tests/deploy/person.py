@@ -55,5 +55,11 @@ class Person:
                 return frame
 
     def text(self):
-        """What the deltas so far say."""
-        return "".join(frame["text"] for frame in self.frames if frame["type"] == "delta")
+        """What a browser shows of the answer: a snapshot stands for all before it, as when it began very fast."""
+        shown = ""
+        for frame in self.frames:
+            if frame["type"] == "snapshot":
+                shown = frame["text"]
+            elif frame["type"] == "delta" and frame["channel"] == "text":
+                shown += frame["text"][len(shown) - frame["at"] :]
+        return shown

@@ -110,6 +110,7 @@ def survive(crashing, point):
     assert standing == expected, standing
     assert crashing.rows(WALLET) == [(posted - expected.charge, 0)]
     assert crashing.rows(ONCE) == [(holds + 1, records + 1, charges + (expected.charge > 0))]
-    assert crashing.ask_again() == ("done", "Again")
+    again = crashing.ask_again()
+    assert again == ("done", "Again"), again
     assert "sound" in crashing.site.command("audit_ledger")
     crashing.site.stop()
