@@ -52,7 +52,7 @@ def test_reasoning_stands_in_a_block_of_its_own_and_the_answer_is_rendered(chat)
     send(chat, "[[reasoning=40 speed=200]] Explain relativity")
     finished(chat)
     expect(log(chat).get_by_text(re.compile("Thought for"))).to_be_visible()
-    expect(log(chat).locator("details")).not_to_have_attribute("open", "")
+    expect(log(chat).locator("details.reasoning")).not_to_have_attribute("open", "")
     expect(log(chat)).not_to_contain_text("**")
 
 
