@@ -1,5 +1,6 @@
 """Keys and deployments in the admin, with a test: the tables are `providers`' own, the test needs the ledger."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -26,11 +27,11 @@ admin.site.unregister([Deployment, UpstreamKey])
 class TestedAdmin(RestingAdmin):
     """A “Test” button on a row's page; a subclass says which rows have one, and runs it."""
 
-    def is_tested(self, row: Any) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def is_tested(self, row: Any) -> bool: ...
 
-    def test_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def test_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None: ...
 
     def tools(self, request: HttpRequest, row: Any) -> list[Tool]:
         found = super().tools(request, row)
