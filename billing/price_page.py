@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.zones import zone_of
 from billing.forms import PriceForm, UndoForm
 from billing.models import Price
 from billing.money import plain
@@ -44,7 +45,7 @@ class Asked:
 def price_page(site: "PriceAdmin", request: HttpRequest) -> HttpResponse:
     """GET shows the form, POST the preview, POST with `confirm` makes the version. For who may add prices."""
     actor = _who_may(request)
-    with timezone.override(_zone(request)):
+    with timezone.override(zone_of(request)):
         if request.method != "POST":
             return _form(site, request, PriceForm(initial=_as_it_is(request)))
         form = PriceForm(request.POST)
@@ -59,7 +60,7 @@ def undo_page(site: "PriceAdmin", request: HttpRequest, pk: UUID) -> HttpRespons
     """GET shows what undoing or withdrawing a version changes, POST with `confirm` does it by a new version."""
     actor = _who_may(request)
     price = get_object_or_404(Price.objects.select_related("deployment__model"), pk=pk)
-    with timezone.override(_zone(request)):
+    with timezone.override(zone_of(request)):
         try:
             change = way_back(price)
         except NoWayBack as why:
@@ -73,13 +74,6 @@ def _who_may(request: HttpRequest) -> User:
     if not isinstance(actor, User) or not actor.has_perm("billing.add_price"):
         raise PermissionDenied
     return actor
-
-
-def _zone(request: HttpRequest) -> ZoneInfo | None:
-    """The browser's, from the cookie that the chat leaves; else the site's."""
-    with suppress(KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        return ZoneInfo(request.COOKIES["tz"])
-    return None
 
 
 def _rows(deployment: Deployment) -> str:

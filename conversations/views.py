@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, cast
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
@@ -17,6 +16,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
+from accounts.zones import zone_of
 from billing.services import wallet_of
 from conversations import selectors, services
 from conversations.errors import TurnRefused
@@ -60,14 +60,6 @@ def signed_in(
         return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")
 
     return checked
-
-
-def zone_of(request: HttpRequest) -> ZoneInfo | None:
-    """The browser's time zone, from the cookie its script leaves; None, the site's, when it is missing or made up."""
-    try:
-        return ZoneInfo(request.COOKIES["tz"])
-    except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        return None
 
 
 @require_safe
